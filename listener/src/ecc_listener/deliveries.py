@@ -1,0 +1,111 @@
+"""PURE: which packets of the broker are stored but may be sent again, and when that is over.
+
+After a reconnect into the same session the broker sends again, first, in order and under the same ids, what
+it has no acknowledgement for. So what is stored is recorded, in the transaction that stores it, and a packet
+that comes in that phase and equals the record in id and content is acknowledged without being stored twice.
+
+Neither the DUP flag (not set after a broker's restart) nor the id alone (counted from 1 again) would do. And
+an id must leave the record as soon as its acknowledgement has arrived: after a restart of the broker the same
+id may bring a new reading with the same values. What proves it is the broker's answer to something that was
+sent after the acknowledgement, here called a barrier, since a broker handles a connection's packets in order.
+It takes two in a row: the first answer says that the broker has read the acknowledgement, the second, asked
+for only then, that the broker's turn which wrote it to disk is over.
+"""
+
+from collections import deque
+from hashlib import blake2b
+from struct import Struct
+from typing import NamedTuple
+
+_PACKED = Struct(">H8s")
+_MAX_PACKET_ID = 65_535
+
+
+class Packet(NamedTuple):
+    """A QoS 1 packet: the id that the broker gave it, and a digest of topic and payload."""
+
+    packet_id: int
+    digest: bytes
+
+
+def packet(packet_id: int, topic: str, payload: bytes) -> Packet:
+    """Make the record of one packet."""
+    return Packet(packet_id, blake2b(payload, digest_size=8, key=topic.encode()[:64]).digest())
+
+
+def pack(packets: list[Packet]) -> bytes:
+    """Give packets as the bytes of one row."""
+    return b"".join(_PACKED.pack(*one) for one in packets)
+
+
+def unpack(data: bytes) -> list[Packet]:
+    """Read the bytes of one row."""
+    return [Packet(*fields) for fields in _PACKED.iter_unpack(data)]
+
+
+class Deliveries:
+    """The record of one session. `burst` numbers rise; a burst is what one transaction stored."""
+
+    def __init__(self, recorded: list[tuple[int, list[Packet]]]) -> None:
+        """Begin with what the store has recorded, in the order of its bursts."""
+        self._record: deque[tuple[int, Packet]] = deque(
+            (burst, one) for burst, row in recorded for one in row
+        )
+        self.last_burst = recorded[-1][0] if recorded else 0
+        self._resending = 0  # how far into the record the packets sent again have come
+        self._in_phase = False
+        self._asked = self._answered = 0
+        self._waiting = False
+        self.confirmed = self.last_burst if not self._record else 0
+        """All bursts up to this one may leave the record: the broker won't send them again."""
+
+    def connected(self, session_present: bool) -> None:  # noqa: FBT001 - a callback
+        """Note a new connection and its first barrier, whose answer comes behind what is sent again.
+
+        Unless the broker knows the session, nothing is sent again.
+        """
+        if not session_present:
+            self._record.clear()
+            self.confirmed = self.last_burst
+        self._resending = 0
+        self._in_phase = session_present
+        # What was asked on the old connection is never answered.
+        self._asked = self._answered = self.confirmed
+        self._waiting = True
+
+    def is_stored(self, arrived: Packet) -> bool:
+        """Say whether a packet is one that was stored before and is only sent again."""
+        while self._in_phase:
+            if self._resending >= len(self._record):
+                self._in_phase = False
+            else:
+                _, stored = self._record[self._resending]
+                self._resending += 1
+                if stored == arrived:
+                    return True
+        return False
+
+    def stored(self, burst: int, packets: list[Packet]) -> None:
+        """Record what a transaction has stored."""
+        self._record.extend((burst, one) for one in packets)
+        self.last_burst = burst
+        # A broker that never answers: no more ids exist than these, so what is older is over.
+        while len(self._record) > _MAX_PACKET_ID:
+            self.confirmed = max(self.confirmed, self._record.popleft()[0] - 1)
+
+    def ask(self) -> bool:
+        """Say whether to send a barrier now. Call it only when all that has come is acknowledged."""
+        if self._waiting or self.last_burst <= self.confirmed:
+            return False
+        self._asked = self.last_burst
+        self._waiting = True
+        return True
+
+    def answered(self) -> None:
+        """Note the answer to the barrier."""
+        self._waiting = False
+        self._in_phase = False
+        self.confirmed = self._answered
+        self._answered = self._asked
+        while self._record and self._record[0][0] <= self.confirmed:
+            self._record.popleft()

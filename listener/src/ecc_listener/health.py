@@ -1,0 +1,92 @@
+"""The health file: the loop replaces it every second, the healthcheck and the status read it.
+
+Nothing here imports more than the standard library's small modules: the healthcheck starts every half minute
+for ten years.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+STALE_S = 30
+"""The loop writes every second; a name look-up or a slow disk may hold it for some seconds."""
+
+
+@dataclass(slots=True)
+class Health:
+    """What the loop says of itself; times are UTC in ISO format."""
+
+    written_utc: str
+    started_utc: str
+    timer_check_s: float
+    pid: int
+    last_message_utc: str | None = None
+    last_sensor: str | None = None
+    broker_fault: str | None = "not connected yet"
+    store_fault: str | None = None
+    messages: int = 0
+    rows: int = 0
+    rejected: int = 0
+    again: int = 0
+    connections: int = 0
+
+
+def write(path: Path, health: Health) -> None:
+    """Replace the file in one step, so that nobody reads half of it.
+
+    Raises:
+        OSError: the folder can't be written.
+
+    """
+    new = path.with_name(path.name + ".new")
+    new.write_text(json.dumps(asdict(health)))
+    new.replace(path)
+
+
+def read(path: Path) -> Health | None:
+    """Read the file; None when there is none that makes sense."""
+    try:
+        return Health(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def check(path: Path, now: datetime) -> str | None:
+    """Say in one line what is wrong; None when all is well."""
+    health = read(path)
+    if health is None:
+        return f"the listener isn't running: there is no health file {path}"
+    return fault(health, now)
+
+
+def fault(health: Health, now: datetime) -> str | None:
+    """Say in one line what is wrong with a listener that wrote this; None when all is well."""
+    last = f"last message {health.last_message_utc or 'none'}"
+    standing = now - datetime.fromisoformat(health.written_utc)
+    if abs(standing) > timedelta(seconds=STALE_S) or not _is_alive(health.pid):
+        return f"the listener stands still or is gone: it wrote last at {health.written_utc}; {last}"
+    if health.broker_fault:
+        return f"not connected: {health.broker_fault}; {last}"
+    if health.store_fault:
+        return f"readings can't be stored: {health.store_fault}; {last}"
+    silence = now - datetime.fromisoformat(health.last_message_utc or health.started_utc)
+    if silence > timedelta(seconds=health.timer_check_s):
+        return f"no message for {silence.total_seconds() / 60:.0f} min; {last}"
+    return None
+
+
+def _is_alive(pid: int) -> bool:
+    # In a container of its own the check sees no other processes, and the time alone decides.
+    return Path(f"/proc/{pid}").exists() or not Path("/proc/self").exists()
+
+
+def default_path(environment: Mapping[str, str]) -> Path:
+    """Find the health file without reading the other settings."""
+    return Path(environment.get("ECC_HEALTH_FILE_PATH") or "ECCMQTTIoT_Health.json")
+
+
+def utc_iso(time_us: int) -> str:
+    """Give microseconds since 1970 as ISO text to the second."""
+    return datetime.fromtimestamp(time_us // 1_000_000, UTC).isoformat(sep=" ")

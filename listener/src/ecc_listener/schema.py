@@ -1,0 +1,58 @@
+"""The tables: the original's two, unchanged, and what delivery needs beside them.
+
+`MIGRATIONS` is append-only. `PRAGMA user_version` says how many of them a file has seen, so an original
+database (0) opens and goes on as it is.
+"""
+
+import sqlite3
+
+from ecc_listener.sqlite import StoreError, atomic
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    # 1: the original's tables, and the readings' delivery.
+    (
+        """
+        CREATE TABLE IF NOT EXISTS ECCTempHum (
+            recordWrittenUTC TEXT, dewPointF REAL, temperatureF REAL, relHumidityPercent REAL,
+            battVoltage REAL, battPercent REAL, apRSSI INTEGER, sensorName TEXT,
+            PRIMARY KEY (sensorName, recordWrittenUTC))
+        """,
+        "CREATE INDEX IF NOT EXISTS ECCTempHum_sensor_idx ON ECCTempHum (sensorName)",
+        """
+        CREATE TABLE IF NOT EXISTS ECCTempHumSensor (
+            recordWrittenUTC TEXT, sensorName TEXT, location TEXT, MACaddress TEXT, softwareVersion TEXT,
+            PRIMARY KEY (sensorName, recordWrittenUTC))
+        """,
+        "CREATE INDEX IF NOT EXISTS ECCTempHumSensor_sensor_idx ON ECCTempHumSensor (sensorName)",
+        # What arrived and is no reading: kept as it came.
+        """
+        CREATE TABLE ECCRejected (
+            receivedUTC TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL, reason TEXT NOT NULL,
+            replayedUTC TEXT)
+        """,
+        # One row a burst, as long as the broker may send its packets again: see deliveries.py.
+        "CREATE TABLE ECCDelivery (burst INTEGER PRIMARY KEY, packets BLOB NOT NULL)",
+        # Counters that outlive a restart.
+        "CREATE TABLE ECCCounter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+    ),
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a file to the newest schema, one transaction a step.
+
+    Raises:
+        StoreError: the file was written by a newer version of this program.
+
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"the database is of schema {version}, this program knows {len(MIGRATIONS)}: "
+            "it was written by a newer version; install that one"
+        )
+    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+        with atomic(connection):
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")

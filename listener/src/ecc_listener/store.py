@@ -1,0 +1,237 @@
+"""Readings go in by the burst, and stay: the one writer of the live database file.
+
+A burst is committed in one transaction with the record of its packets (`deliveries`) and with what was no
+reading (`quarantine`). Either all of it is on the disk when `commit` returns, or `StoreError` is raised: then
+the same burst is to be committed again, also when it is unknown whether the failed commit had arrived.
+"""
+
+import fcntl
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from ecc_listener import quarantine
+from ecc_listener.deliveries import Packet, pack, unpack
+from ecc_listener.quarantine import Arrival, Rejected
+from ecc_listener.reading import Reading
+from ecc_listener.schema import migrate
+from ecc_listener.sqlite import StoreError, atomic, connect, explain, utc_text
+
+_MAX_KNOWN_SENSORS = 10_000
+_REPLAY_BATCH = 1_000
+
+
+class StoreHeldError(StoreError):
+    """Raised when another process writes to the database."""
+
+
+class Burst(NamedTuple):
+    """What one transaction stores; `number` rises from burst to burst."""
+
+    number: int
+    readings: list[Arrival]
+    rejected: list[Rejected]
+    packets: list[Packet]
+
+
+class _Sensor(NamedTuple):
+    """What the file knows of a sensor: its newest row's time; its location, MAC and software version."""
+
+    last_utc: str
+    about: tuple[str | None, ...]
+
+
+class Store:
+    """The live database file, held by one process."""
+
+    def __init__(self, path: Path, max_quarantine_bytes: int) -> None:
+        """Take the file; make or migrate its tables.
+
+        Raises:
+            StoreHeldError: another process writes to it.
+            StoreError: it can't be opened, or a newer version wrote it.
+
+        """
+        self.path = path
+        self._max_quarantine_bytes = max_quarantine_bytes
+        self._quarantine_bytes = 0
+        self._sensors: dict[str, _Sensor] = {}
+        self._connection: sqlite3.Connection | None = None
+        self._lock = _lock(path)
+        try:
+            with self._writing():
+                pass
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file and let another process have it."""
+        self._disconnect()
+        self._lock.close()
+
+    def recorded(self) -> list[tuple[int, list[Packet]]]:
+        """Give the packets on record, burst by burst: what the broker may send again."""
+        with self._writing() as connection:
+            rows = connection.execute("SELECT burst, packets FROM ECCDelivery ORDER BY burst")
+            return [(burst, unpack(packets)) for burst, packets in rows]
+
+    def commit(self, burst: Burst, confirmed: int) -> None:
+        """Put a burst on the disk; take the packets of bursts up to `confirmed` off the record.
+
+        Raises:
+            StoreError: it may not be stored; try again with the same burst.
+
+        """
+        with self._writing() as connection:
+            token = "SELECT 1 FROM ECCDelivery WHERE burst = ?"  # noqa: S105 - of a transaction
+            if connection.execute(token, (burst.number,)).fetchone():
+                return  # The commit that seemed to fail had arrived.
+            with atomic(connection):
+                sensors = self._insert(connection, burst.readings)
+                self._quarantine_bytes += quarantine.insert(connection, burst.rejected)
+                excess_bytes = self._quarantine_bytes - self._max_quarantine_bytes
+                if excess_bytes > 0:
+                    self._quarantine_bytes -= quarantine.drop_oldest(connection, excess_bytes)
+                connection.execute(
+                    "INSERT INTO ECCDelivery VALUES (?, ?)", (burst.number, pack(burst.packets))
+                )
+                connection.execute("DELETE FROM ECCDelivery WHERE burst <= ?", (confirmed,))
+            self._remember(sensors)
+
+    def forget(self, confirmed: int) -> None:
+        """Take the packets of bursts up to `confirmed` off the record.
+
+        Raises:
+            StoreError: they may still be on it.
+
+        """
+        with self._writing() as connection:
+            connection.execute("DELETE FROM ECCDelivery WHERE burst <= ?", (confirmed,))
+
+    def drop_rejected(self, older_than_us: int) -> None:
+        """Drop from the quarantine what came before a time.
+
+        Raises:
+            StoreError: nothing was dropped.
+
+        """
+        with self._writing() as connection:
+            with atomic(connection):
+                quarantine.drop_older(connection, utc_text(older_than_us))
+            self._quarantine_bytes = quarantine.size_bytes(connection)
+
+    def replay(self, decode: Callable[[bytes], Reading], now_us: int) -> tuple[int, int]:
+        """Decode the quarantine again; give how many became readings, and how many are still none.
+
+        Each is marked in the transaction that stores it, so none is stored twice. Their rows bear the time at
+        which they came.
+
+        Raises:
+            StoreError: some may be stored, and are marked; the rest waits.
+
+        """
+        replayed = 0
+        with self._writing() as connection:
+            rows = quarantine.replayable(connection, 0, _REPLAY_BATCH)
+            while rows:
+                found = list(quarantine.decoded(rows, decode))
+                with atomic(connection):
+                    sensors = self._insert(connection, [arrival for _, arrival in found])
+                    quarantine.mark_replayed(connection, [rowid for rowid, _ in found], utc_text(now_us))
+                self._remember(sensors)
+                replayed += len(found)
+                rows = quarantine.replayable(connection, rows[-1][0], _REPLAY_BATCH)
+            return replayed, quarantine.waiting(connection)
+
+    def _insert(self, connection: sqlite3.Connection, arrivals: list[Arrival]) -> dict[str, _Sensor]:
+        """Insert readings in their order; give what is then known of their sensors."""
+        sensors: dict[str, _Sensor] = {}
+        rows: list[tuple[object, ...]] = []
+        for arrived_us, reading in arrivals:
+            name = reading.sensor_name
+            sensor = sensors.get(name) or self._sensors.get(name) or _look_up(connection, name)
+            utc = utc_text(arrived_us)
+            if utc <= sensor.last_utc:
+                # The clock repeats or steps back: take the first microsecond from there on that is free.
+                _insert_rows(connection, rows)
+                rows.clear()
+                utc = _free_utc(connection, "ECCTempHum", name, arrived_us)
+            about = sensor.about
+            if reading[7:] != about:
+                # What a message doesn't say (older firmware) has not changed.
+                about = tuple(
+                    old if new is None else new for new, old in zip(reading[7:], sensor.about, strict=True)
+                )
+                if about != sensor.about:
+                    since = _free_utc(connection, "ECCTempHumSensor", name, arrived_us)
+                    connection.execute(
+                        "INSERT INTO ECCTempHumSensor VALUES (?, ?, ?, ?, ?)", (since, name, *about)
+                    )
+            rows.append((utc, *reading[:7]))
+            sensors[name] = _Sensor(max(utc, sensor.last_utc), about)
+        _insert_rows(connection, rows)
+        return sensors
+
+    def _remember(self, sensors: dict[str, _Sensor]) -> None:
+        # Names come from the network: who invents them must not fill the memory.
+        if len(self._sensors) > _MAX_KNOWN_SENSORS:
+            self._sensors.clear()
+        self._sensors.update(sensors)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection. After any error it is closed: a handle that failed is not to be trusted."""
+        try:
+            if self._connection is None:
+                self._connection = connect(self.path)
+                migrate(self._connection)
+                self._sensors.clear()
+                self._quarantine_bytes = quarantine.size_bytes(self._connection)
+            yield self._connection
+        except sqlite3.Error as error:
+            self._disconnect()
+            raise StoreError(explain(error, self.path)) from error
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()
+
+
+def _insert_rows(connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
+    connection.executemany("INSERT INTO ECCTempHum VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _look_up(connection: sqlite3.Connection, name: str) -> _Sensor:
+    last = connection.execute("SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = ?", (name,))
+    about = connection.execute(
+        "SELECT location, MACaddress, softwareVersion FROM ECCTempHumSensor"
+        " WHERE sensorName = ? ORDER BY rowid DESC LIMIT 1",
+        (name,),
+    )
+    return _Sensor(last.fetchone()[0] or "", about.fetchone() or (None, None, None))
+
+
+def _free_utc(connection: sqlite3.Connection, table: str, name: str, time_us: int) -> str:
+    query = f"SELECT 1 FROM {table} WHERE sensorName = ? AND recordWrittenUTC = ?"
+    while connection.execute(query, (name, utc_text(time_us))).fetchone():
+        time_us += 1
+    return utc_text(time_us)
+
+
+def _lock(path: Path) -> IO[bytes]:
+    """Hold a file beside the database, so that no second listener writes to it."""
+    lock_path = Path(f"{path}.lock")
+    try:
+        lock = lock_path.open("wb")
+    except OSError as error:
+        raise StoreError(f"{lock_path} can't be written: {error.strerror}; see who owns the folder") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StoreHeldError(f"{path} is in use by another listener; stop that one first") from None
+    return lock
