@@ -5,11 +5,16 @@ for ten years.
 """
 
 import json
-from collections.abc import Mapping
+import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from ecc_listener.settings import Settings
+
+_VARIABLE, _DEFAULT = "ECC_HEALTH_FILE_PATH", "ECCMQTTIoT_Health.json"
 STALE_S = 30
 """The loop writes every second; a name look-up or a slow disk may hold it for some seconds."""
 
@@ -82,9 +87,15 @@ def _is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists() or not Path("/proc/self").exists()
 
 
-def default_path(environment: Mapping[str, str]) -> Path:
-    """Find the health file without reading the other settings."""
-    return Path(environment.get("ECC_HEALTH_FILE_PATH") or "ECCMQTTIoT_Health.json")
+def main(settings: "Settings | None" = None, _arguments: object = None) -> int:
+    """Check the file, print the reason when it is not well; give the exit status.
+
+    Without settings the file's path is taken from the environment alone, which spares most of the time.
+    """
+    path = settings.health_file_path if settings else Path(os.environ.get(_VARIABLE) or _DEFAULT)
+    reason = check(path, datetime.now(UTC))
+    print(reason or "ok")
+    return 1 if reason else 0
 
 
 def utc_iso(time_us: int) -> str:

@@ -21,7 +21,7 @@ def request_path(database: Path) -> Path:
     return Path(f"{database}.replay")
 
 
-def main(settings: Settings) -> int:
+def main(settings: Settings, _arguments: dict[str, object]) -> int:
     """Replay, and say what became of it; give the exit status.
 
     Raises:

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from ecc_listener import health, logs, replay
+from ecc_listener.credentials import read_mqtt
 from ecc_listener.deliveries import Deliveries, packet
 from ecc_listener.health import utc_iso
 from ecc_listener.quarantine import RETAINED, Arrival, Rejected
 from ecc_listener.reading import NotAReading, decode
 from ecc_listener.session import KEEPALIVE_S, Broker, Message, Session
-from ecc_listener.settings import Settings
+from ecc_listener.settings import Settings, unknown_variables
 from ecc_listener.sqlite import StoreError
 from ecc_listener.store import Burst, Store
 
@@ -39,7 +40,7 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def run(settings: Settings) -> int:
+def main(settings: Settings, _arguments: dict[str, object]) -> int:
     """Listen until SIGTERM or SIGINT; give the exit status.
 
     Raises:
@@ -47,6 +48,8 @@ def run(settings: Settings) -> int:
 
     """
     with logs.setup(settings):
+        for name in unknown_variables():
+            _log.warning("%s is no setting and changes nothing; .env.example has them all", name)
         service = Service(settings)
         with _signals(service):
             service.main_loop()
@@ -258,7 +261,7 @@ class Service:
 
 def _broker(settings: Settings) -> Broker:
     tls = ssl.create_default_context(cafile=settings.mqtt_ca_file) if settings.mqtt_ca_file else None
-    credentials = settings.mqtt_credentials
+    credentials = read_mqtt(settings.credentials_file_path)
     return Broker(
         settings.mqtt_broker,
         settings.mqtt_port,

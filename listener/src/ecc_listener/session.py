@@ -10,7 +10,7 @@ import select
 import ssl
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -18,6 +18,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ecc_listener.buffered_socket import BufferedSocket
+
+if TYPE_CHECKING:
+    import socket
 
 _log = logging.getLogger(__name__)
 
@@ -218,7 +221,7 @@ class Session:
         self.flush()
 
     def _message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
-        payload = message.payload
+        payload = bytes(message.payload)
         packet_id = message.mid if message.qos else 0
         self._burst.append(Message(time.time_ns() // 1000, message.topic, payload, packet_id, message.retain))
         self._burst_bytes += len(payload)
@@ -272,8 +275,8 @@ class _Client(mqtt.Client):
 
     connection: BufferedSocket
 
-    def _create_socket(self) -> BufferedSocket:  # type: ignore[override]
-        self.connection = BufferedSocket(super()._create_socket())  # type: ignore[arg-type]
+    def _create_socket(self) -> BufferedSocket:
+        self.connection = BufferedSocket(cast("socket.socket", super()._create_socket()))
         return self.connection
 
 
