@@ -6,6 +6,55 @@ help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+##@ The stack
+
+.PHONY: up
+up: ## Set up and start everything, the first time and every time
+	@listener/scripts/up
+
+.PHONY: down
+down: ## Stop and remove the containers; the data stays
+	@listener/scripts/compose down
+
+.PHONY: restart
+restart: ## Bring every edit of settings, configuration and secrets into effect
+	@listener/scripts/up --recreate
+
+.PHONY: setup
+setup: ## Make .env, folders and passwords, without starting anything
+	@listener/scripts/setup
+
+.PHONY: logs
+logs: ## Follow what broker and listener say (Ctrl-C ends it)
+	@listener/scripts/compose logs --tail 50 --follow
+
+.PHONY: status
+status: ## Show containers, connection, last message, sensors and sizes
+	@listener/scripts/compose ps
+	@listener/scripts/compose exec -T listener ecc-listener status
+
+.PHONY: sql
+sql: ## Look into the database with SQL, without changing anything
+	@sqlite3 -readonly -header -column data/db/ECCTempHum.sqlite3
+
+.PHONY: add-sensor
+add-sensor: ## Give a sensor a user of its own at the broker: NAME=...
+	@listener/scripts/add-sensor "$(NAME)"
+
+.PHONY: simulate
+simulate: ## Play sensors against the running stack
+	@listener/scripts/simulate
+
+.PHONY: base-images
+base-images: ## Make stand-ins for the official images from Debian's packages
+	@listener/scripts/base-images
+
+##@ Without Docker
+
+.PHONY: demo
+demo: .venv/bin/ecc-listener ## Show it all: broker, listener and simulated rooms
+	@.venv/bin/ecc-listener demo
+
 ##@ Development
 
 .PHONY: venv

@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# What the scripts share: how they speak, and how they find Docker.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+
+if [ -t 1 ]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
+
+say() { printf '%s\n' "$*"; }
+
+title() { printf '%s%s%s\n' "$bold" "$*" "$plain"; }
+
+# die WHAT NEXT_STEP: what is wrong, and what to do
+die() {
+    printf '%s\n  Next step: %s\n' "$1" "$2" >&2
+    exit 1
+}
+
+find_docker() {
+    command -v docker >/dev/null ||
+        die "Docker isn't installed." "install Docker Engine (on Debian: apt install docker.io docker-compose), then make up"
+    local answer
+    answer=$(docker version --format '{{.Server.Version}}' 2>&1) && return
+    case $answer in
+        *"ermission denied"*) die "User $(id -un) may not use Docker." "sudo usermod -aG docker $(id -un), log in anew, then make up" ;;
+        *) die "The Docker Engine isn't running." "sudo systemctl start docker, then make up" ;;
+    esac
+}
+
+# Sets the array $compose: the plugin of Docker, or the program of its own.
+find_compose() {
+    if docker compose version >/dev/null 2>&1; then
+        compose=(docker compose)
+    elif command -v docker-compose >/dev/null; then
+        compose=(docker-compose)
+    else
+        die "Docker Compose isn't installed." "install it (on Debian: apt install docker-compose), then make up"
+    fi
+}
+
+need_setup() {
+    [ -f .env ] && [ -f secrets/mosquitto_passwd ] || die "Nothing is set up yet." "make up"
+}
+
+# value NAME: what .env says
+value() { sed -n "s/^$1=//p" .env | tail -n 1; }
+
+user_of() { cut -d, -f1 "$1" | tr -d ' \r\n'; }
+
+# allow USER "ACCESS TOPIC": at the broker, unless the file says something of that user already
+allow() {
+    grep -qx "user $1" mosquitto/acl || printf '\nuser %s\ntopic %s\n' "$1" "$2" >>mosquitto/acl
+}
