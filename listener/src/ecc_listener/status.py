@@ -1,0 +1,193 @@
+"""`ecc-listener status`: how things stand, on one screen, from the health file and the database."""
+
+import argparse
+import json
+import sqlite3
+import sys
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ecc_listener import health
+from ecc_listener.credentials import CredentialsError, read_mail
+from ecc_listener.settings import Settings
+from ecc_listener.sqlite import StoreError, connect_readonly, utc_us
+
+_MANY_SENSORS = 30
+
+# Names can be many in a large table; going from one to the next in the index reads no row twice.
+_LATEST = """
+    WITH RECURSIVE sensor(name) AS (
+        SELECT min(sensorName) FROM ECCTempHum
+        UNION ALL
+        SELECT (SELECT min(sensorName) FROM ECCTempHum WHERE sensorName > name) FROM sensor
+        WHERE name IS NOT NULL)
+    SELECT sensorName, max(recordWrittenUTC), temperatureF, relHumidityPercent, battPercent, apRSSI,
+        (SELECT location FROM ECCTempHumSensor AS about WHERE about.sensorName = name
+         ORDER BY about.rowid DESC LIMIT 1)
+    FROM sensor JOIN ECCTempHum ON sensorName = name
+    AND recordWrittenUTC = (SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = name)
+    GROUP BY sensorName
+"""
+
+
+@dataclass(slots=True)
+class Sensor:
+    """The newest reading of one sensor."""
+
+    name: str
+    last_utc: str
+    temperature_f: float
+    humidity_percent: float
+    battery_percent: float
+    rssi_dbm: int
+    location: str | None
+
+
+@dataclass(slots=True)
+class Status:
+    """How things stand; `fault` is one line, or None when all is well."""
+
+    fault: str | None
+    last_message_utc: str | None
+    last_sensor: str | None
+    rows_today: int
+    rejected_today: int
+    database_bytes: int
+    log_bytes: int
+    mail: str
+    sensors: list[Sensor]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what only this verb takes."""
+    parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
+
+
+def main(settings: Settings, arguments: dict[str, object]) -> int:
+    """Print how things stand; give 1 when something needs somebody."""
+    now = datetime.now(UTC)
+    status = look(settings, now)
+    if arguments.get("json"):
+        print(json.dumps(asdict(status)))
+    else:
+        print("\n".join(lines(status, now, colour=sys.stdout.isatty())))
+    return 1 if status.fault else 0
+
+
+def look(settings: Settings, now: datetime) -> Status:
+    """Gather the status; what can't be read is said in `fault`."""
+    told = health.read(settings.health_file_path)
+    fault = health.check(settings.health_file_path, now)
+    status = Status(fault, None, None, 0, 0, 0, 0, _mail(settings), [])
+    if told:
+        status.last_message_utc, status.last_sensor = told.last_message_utc, told.last_sensor
+    status.database_bytes = sum(_size(Path(f"{settings.database_file_path}{end}")) for end in ("", "-wal"))
+    status.log_bytes = _size(settings.log_file_path)
+    try:
+        with closing(connect_readonly(settings.database_file_path)) as connection:
+            _read(connection, status, now)
+    except (StoreError, sqlite3.Error) as error:
+        status.fault = f"{fault}; {error}" if fault else str(error)
+    return status
+
+
+def _read(connection: sqlite3.Connection, status: Status, now: datetime) -> None:
+    status.sensors = [Sensor(*row) for row in connection.execute(_LATEST)]
+    # Those that stayed behind stand at the end, next to the prompt.
+    status.sensors.sort(key=lambda sensor: sensor.last_utc, reverse=True)
+    if status.sensors and not status.last_message_utc:
+        newest = status.sensors[0]
+        status.last_message_utc, status.last_sensor = newest.last_utc, newest.name
+    midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    today = midnight.strftime("%Y-%m-%d %H:%M:%S")
+    status.rows_today = sum(
+        connection.execute(
+            "SELECT count(*) FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ?",
+            (one.name, today),
+        ).fetchone()[0]
+        for one in status.sensors
+    )
+    count = "SELECT count(*) FROM ECCRejected WHERE receivedUTC >= ?"
+    status.rejected_today = connection.execute(count, (today,)).fetchone()[0]
+
+
+def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
+    """Say it in words, line by line."""
+    good, bad, faint, plain = ("\033[32m", "\033[31m", "\033[2m", "\033[0m") if colour else ("",) * 4
+    verdict = f"{bad}Needs somebody: {status.fault}{plain}" if status.fault else f"{good}All is well{plain}"
+    last = "none yet"
+    if status.last_message_utc:
+        last = f"{_when(status.last_message_utc, now)}, from {_clean(status.last_sensor or 'nobody known')}"
+    said = [
+        verdict,
+        "",
+        f"Last message  {last}",
+        f"Today         {status.rows_today:,} readings, {status.rejected_today:,} rejected",
+        f"Database      {_megabytes(status.database_bytes)}",
+        f"Log           {_megabytes(status.log_bytes)}",
+        f"Mail          {status.mail}",
+        "",
+    ]
+    if not status.sensors:
+        return [*said, "No sensor has sent a reading yet. `make up` says what to enter in them."]
+    width = max(len(_label(sensor)) for sensor in status.sensors[:_MANY_SENSORS])
+    said.append(f"{faint}{'Sensor':<{width}}      °F      °C    RH %  batt %   dBm  last reading{plain}")
+    for sensor in status.sensors[:_MANY_SENSORS]:
+        celsius = (sensor.temperature_f - 32) / 1.8
+        values = (sensor.temperature_f, celsius, sensor.humidity_percent)
+        said.append(
+            f"{_label(sensor):<{width}}  {'  '.join(f'{value:6.1f}' for value in values)}"
+            f"  {sensor.battery_percent:6.0f}  {sensor.rssi_dbm:4d}  {_when(sensor.last_utc, now)}"
+        )
+    if len(status.sensors) > _MANY_SENSORS:
+        said.append(f"and {len(status.sensors) - _MANY_SENSORS} more; --json has them all")
+    return said
+
+
+def _mail(settings: Settings) -> str:
+    try:
+        mail = read_mail(settings.gmail_credentials_file_path)
+    except CredentialsError as error:
+        return f"off: {error}"
+    return f"to {', '.join(mail.destinations)}" if mail else "off; secrets/gmail_credentials is empty"
+
+
+def _label(sensor: Sensor) -> str:
+    name = _clean(sensor.name)
+    return f"{name} ({_clean(sensor.location)})" if sensor.location else name
+
+
+def _clean(text: str) -> str:
+    """Keep a name from the network from steering the terminal or spoiling the table."""
+    shown = "".join(one if one.isprintable() else "?" for one in text)
+    return shown if len(shown) <= 30 else shown[:29] + "…"  # noqa: PLR2004 - a third of a line
+
+
+def _when(utc: str, now: datetime) -> str:
+    moment = datetime.fromtimestamp(utc_us(utc[:19]) / 1e6, UTC)
+    ago = max(timedelta(0), now - moment)
+    local = moment.astimezone().strftime("%H:%M" if ago < timedelta(hours=12) else "%Y-%m-%d %H:%M")
+    return f"{local} ({_ago(ago)})"
+
+
+def _ago(ago: timedelta) -> str:
+    minutes = int(ago.total_seconds() // 60)
+    if minutes < 1:
+        return f"{ago.seconds} s ago"
+    if minutes < 120:  # noqa: PLR2004 - as a person would say it
+        return f"{minutes} min ago"
+    hours = minutes // 60
+    return f"{hours} h ago" if hours < 48 else f"{hours // 24} days ago"  # noqa: PLR2004 - likewise
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,100 @@
+"""The listener as a process of its own, as it runs in the container."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from brokers import PASSWORD, USERNAME, until
+from ecc_listener import health
+from ecc_listener.sqlite import connect_readonly
+
+
+class Listener:
+    """`ecc-listener` in a folder of its own."""
+
+    def __init__(self, folder: Path, port: int, **settings: object) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.database = folder / "ECCTempHum.sqlite3"
+        (folder / "credentials").write_text(f"{USERNAME},{PASSWORD}\n")
+        given = {
+            "mqtt_port": port,
+            "database_file_path": self.database,
+            "log_file_path": folder / "log",
+            "credentials_file_path": folder / "credentials",
+            "health_file_path": folder / "health.json",
+            "last_notice_file_path": folder / "last_notice",
+        } | settings
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("ECC_")}
+        self.environment |= {f"ECC_{name.upper()}": str(value) for name, value in given.items()}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, connected: bool = True, before: tuple[str, ...] = ()) -> None:
+        """Start it, and wait until it is connected."""
+        (self.folder / "health.json").unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            [*before, sys.executable, "-m", "ecc_listener"],
+            env=self.environment,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+        )
+        if connected:
+            until(self.is_connected, 20)
+
+    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 15) -> int:
+        """End it; give its exit status."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        status = self.process.wait(timeout_s)
+        self.process = None
+        return status
+
+    def end(self) -> None:
+        """End it whatever state it is in."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb with the same settings."""
+        return subprocess.run(
+            [sys.executable, "-m", "ecc_listener", *words],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def health(self) -> health.Health | None:
+        return health.read(self.folder / "health.json")
+
+    def is_connected(self) -> bool:
+        told = self.health()
+        return told is not None and told.broker_fault is None
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text() if (self.folder / "log").exists() else ""
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Read from the database, as a volunteer does while it runs."""
+        connection = connect_readonly(self.database)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def count(self, table: str = "ECCTempHum") -> int:
+        try:
+            return int(str(self.query(f"SELECT count(*) FROM {table}")[0][0]))
+        except sqlite3.OperationalError:
+            return 0
+
+    def temperatures(self) -> Counter[float]:
+        """Count each temperature stored: the tests number their readings by it."""
+        return Counter(float(str(row[0])) for row in self.query("SELECT temperatureF FROM ECCTempHum"))

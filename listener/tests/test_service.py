@@ -1,0 +1,271 @@
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, Publisher, free_port, until
+from listeners import Listener
+
+SQL_TIMES = "SELECT recordWrittenUTC FROM ECCTempHum"
+
+
+def numbered(number: int) -> bytes:
+    """A reading that can be told from the others by its temperature, -40.00 to 256.99."""
+    return OFFICE.replace(b"73.45", b"%d.%02d" % (number // 100, number % 100))
+
+
+@pytest.fixture
+def listener(tmp_path: Path, broker: Mosquitto) -> Iterator[Listener]:
+    made = Listener(tmp_path / "listener", broker.port)
+    yield made
+    made.end()
+
+
+def test_a_reading_stands_in_both_tables_within_a_second(broker: Mosquitto, listener: Listener) -> None:
+    listener.start()
+    with Publisher(broker.port) as publisher:
+        sent_s = time.monotonic()
+        publisher.publish(OFFICE, qos=0)
+        until(lambda: listener.count() == 1, 5)
+        assert time.monotonic() - sent_s < 1
+    assert listener.query("SELECT sensorName, temperatureF, apRSSI FROM ECCTempHum") == [
+        ("ECCTH01", 73.45, -67)
+    ]
+    assert listener.query("SELECT location, MACaddress, softwareVersion FROM ECCTempHumSensor") == [
+        ("Office", "98:F4:AB:DA:6E:E2", "v03.10")
+    ]
+
+
+def test_what_comes_while_it_is_away_is_stored_once_it_is_back(broker: Mosquitto, listener: Listener) -> None:
+    listener.start()
+    assert listener.stop() == 0
+    broker.publish(*(numbered(number) for number in range(500)))
+    broker.publish(*(numbered(number) for number in range(500, 600)), qos=0)
+    listener.start()
+    until(lambda: listener.count() == 600)
+    assert set(listener.temperatures().values()) == {1}
+
+
+def test_equal_readings_stay_as_many_as_were_sent(broker: Mosquitto, listener: Listener) -> None:
+    listener.start()
+    broker.publish(*[OFFICE] * 300)
+    until(lambda: listener.count() == 300)
+
+
+def test_it_listens_to_all_topic_filters_again_after_every_reconnect(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    listener = Listener(tmp_path / "listener", broker.port, mqtt_topics="ECCTempHum, house/+/climate")
+    listener.start()
+    for number in (1, 2):
+        broker.publish(numbered(number), topic="ECCTempHum")
+        broker.publish(numbered(number + 10), topic="house/attic/climate")
+        broker.publish(numbered(number + 20), topic="house/attic/other")
+        until(lambda number=number: listener.count() == 2 * number)
+        broker.stop()
+        until(lambda: not listener.is_connected())
+        broker.start()
+        until(listener.is_connected)
+    assert listener.stop() == 0
+
+
+def test_a_frozen_sensor_keeps_its_readings_through_a_restart_of_the_broker(
+    broker: Mosquitto, listener: Listener
+) -> None:
+    listener.start()
+    for times in (1, 2, 3):
+        # The restarted broker may give the same packet id to the same payload.
+        broker.publish(OFFICE)
+        until(lambda times=times: listener.count() == times)
+        broker.stop()
+        broker.start()
+    broker.publish(OFFICE)
+    until(lambda: listener.count() == 4)
+
+
+def test_a_kill_under_load_neither_loses_nor_doubles(broker: Mosquitto, listener: Listener) -> None:
+    sent = 12_000
+    listener.start()
+    with Publisher(broker.port) as publisher:
+        for number in range(sent):
+            publisher.publish(numbered(number))
+            if number % 2_000 == 1_500:
+                listener.stop(signal.SIGKILL)
+                listener.start(connected=False)
+    until(lambda: listener.count() >= sent, 30)
+    until(listener.is_connected)
+    stored = listener.temperatures()
+    assert len(stored) == sent
+    assert set(stored.values()) == {1}
+
+
+def test_a_broker_that_forgot_the_session_is_gone_on_with(broker: Mosquitto, listener: Listener) -> None:
+    listener.start()
+    broker.publish(OFFICE)
+    until(lambda: listener.count() == 1)
+    broker.stop()
+    (broker.folder / "mosquitto.db").unlink()
+    broker.start()
+    until(lambda: "does not know the session" in listener.log().split("Connection lost", 1)[-1])
+    broker.publish(OFFICE)
+    until(lambda: listener.count() == 2)
+
+
+def test_a_locked_database_costs_nothing_and_is_told_once(broker: Mosquitto, listener: Listener) -> None:
+    listener.start()
+    intruder = sqlite3.connect(listener.database, isolation_level=None)
+    intruder.execute("BEGIN IMMEDIATE")
+    broker.publish(*(numbered(number) for number in range(3_000)))
+    until(lambda: (told := listener.health()) is not None and told.store_fault is not None)
+    check = listener.run("healthcheck")
+    assert check.returncode == 1
+    assert "can't be stored" in check.stdout
+    assert "another program holds the database" in check.stdout
+    time.sleep(5)
+    intruder.execute("ROLLBACK")
+    intruder.close()
+    until(lambda: listener.count() == 3_000, 20)
+    assert set(listener.temperatures().values()) == {1}
+    assert listener.log().count("can't be stored") == 1
+    assert listener.log().count("stored again") == 1
+    assert listener.run("healthcheck").returncode == 0
+
+
+def test_what_is_no_reading_is_kept_and_readings_go_on(broker: Mosquitto, listener: Listener) -> None:
+    listener.start()
+    broker.publish(b"garbage", b"", b"\xff\xfe", bytes(1_000_000), OFFICE.replace(b"39.17", b"120"), OFFICE)
+    until(lambda: listener.count("ECCRejected") == 5)
+    assert listener.count() == 1
+    assert listener.query("SELECT length(payload) FROM ECCRejected WHERE reason LIKE '1,000,000 bytes%'") == [
+        (1_000_000,)
+    ]
+    assert listener.log().count("Not a reading") == 5
+
+
+def test_a_retained_message_is_marked_and_makes_no_reading(broker: Mosquitto, listener: Listener) -> None:
+    broker.publish(OFFICE, retain=True)
+    listener.start()
+    until(lambda: listener.count("ECCRejected") == 1)
+    assert listener.count() == 0
+    # Live ones of the same sensor count, though it sends them to be retained.
+    broker.publish(OFFICE, retain=True)
+    until(lambda: listener.count() == 1)
+
+
+def test_replay_is_done_by_the_listener_that_runs(broker: Mosquitto, listener: Listener) -> None:
+    listener.start()
+    broker.publish(b"garbage")
+    until(lambda: listener.count("ECCRejected") == 1)
+    done = listener.run("replay")
+    assert done.stdout == "0 messages of the quarantine became readings; 1 are still none.\n"
+    assert "Quarantine decoded again" in listener.log()
+    listener.stop()
+    with sqlite3.connect(listener.database) as connection:
+        connection.execute("UPDATE ECCRejected SET payload = ?", (OFFICE,))
+    connection.close()
+    assert (
+        listener.run("replay").stdout == "1 messages of the quarantine became readings; 0 are still none.\n"
+    )
+    assert listener.count() == 1
+
+
+def test_a_broker_away_at_the_start_is_waited_for(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "broker")
+    listener = Listener(tmp_path / "listener", broker.port)
+    listener.start(connected=False)
+    until(lambda: "can't be reached: Connection refused" in listener.log())
+    broker.start()
+    until(listener.is_connected)
+    assert listener.stop() == 0
+    broker.stop()
+
+
+def test_a_wrong_password_is_told_once_and_tried_again(tmp_path: Path, broker: Mosquitto) -> None:
+    listener = Listener(tmp_path / "listener", broker.port)
+    (tmp_path / "listener" / "credentials").write_text(f"{USERNAME},wrong")
+    listener.start(connected=False)
+    until(lambda: "refuses user 'sensor': wrong name or password" in listener.log())
+    time.sleep(4)
+    assert listener.log().count("refuses user") == 1
+    assert (broker.folder / "broker.log").read_text().count("not authorised") >= 2
+    assert "wrong" not in listener.log().replace("wrong name or password", "")
+    assert listener.stop() == 0
+
+
+def test_a_client_that_takes_the_session_over_is_answered_with_patience(
+    broker: Mosquitto, listener: Listener
+) -> None:
+    listener.start()
+    intruder = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="ecc-listener", clean_session=False)
+    intruder.username_pw_set(USERNAME, PASSWORD)
+    intruder.connect("127.0.0.1", broker.port)
+    until(lambda: "Connection lost" in listener.log())
+    intruder.loop_start()
+    intruder.disconnect()
+    intruder.loop_stop()
+    until(listener.is_connected)
+    broker.publish(OFFICE)
+    until(lambda: listener.count() == 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_properly_and_says_what_it_has_done(
+    broker: Mosquitto, listener: Listener, number: int
+) -> None:
+    listener.start()
+    broker.publish(OFFICE, b"garbage")
+    until(lambda: listener.count("ECCRejected") == 1)
+    assert listener.stop(number, timeout_s=10) == 0
+    assert re.search(
+        r"Stopped after 0:00:0\d: 2 messages, 1 rows, 1 rejected, 0 reconnects\n$", listener.log()
+    )
+    assert "Connection lost" not in listener.log()
+
+
+def test_a_loop_that_stands_still_is_found_by_the_healthcheck(broker: Mosquitto, listener: Listener) -> None:
+    assert broker.process
+    listener.start()
+    assert listener.run("healthcheck").stdout == "ok\n"
+    listener.stop(signal.SIGKILL)
+    dead = listener.run("healthcheck")
+    assert dead.returncode == 1
+    assert "stands still or is gone" in dead.stdout
+
+
+def test_silence_is_unhealthy_after_timer_check(tmp_path: Path, broker: Mosquitto) -> None:
+    listener = Listener(tmp_path / "listener", broker.port, timer_check="0.05")
+    listener.start()
+    until(lambda: listener.run("healthcheck").returncode == 1)
+    assert "no message for 0 min; last message none" in listener.run("healthcheck").stdout
+    broker.publish(OFFICE)
+    until(lambda: listener.run("healthcheck").returncode == 0, 3)
+    listener.stop()
+
+
+def test_a_database_in_use_ends_the_start_with_one_line(broker: Mosquitto, listener: Listener) -> None:
+    assert broker.process
+    listener.start()
+    second = listener.run()
+    assert second.returncode == 1
+    assert second.stderr.count("\n") == 1
+    assert "in use by another listener" in second.stderr
+
+
+def test_a_port_where_nothing_speaks_mqtt_is_given_up_after_a_while(tmp_path: Path) -> None:
+    port = free_port()
+    silent = subprocess.Popen(
+        ["python3", "-c", f"import socket,time;s=socket.create_server(('127.0.0.1',{port}));time.sleep(60)"]
+    )
+    listener = Listener(tmp_path / "listener", port)
+    listener.start(connected=False)
+    until(lambda: "takes the connection but never answers" in listener.log(), 20)
+    assert listener.stop() == 0
+    silent.kill()
+    silent.wait()
