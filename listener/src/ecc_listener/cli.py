@@ -58,7 +58,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        hint = _nearest(message) or f"see {self.prog} --help"
+        hint = _nearest(sys.argv[1:]) or f"see {self.prog} --help"
         self.exit(WRONG_SETTING, f"{self.prog}: {message}; {hint}\n")
 
 
@@ -154,11 +154,13 @@ class _Help(argparse.HelpFormatter):
         super().__init__(prog, max_help_position=26, width=min(100, get_terminal_size().columns))
 
 
-def _nearest(message: str) -> str | None:
-    wrong = [word for word in message.split() if word.startswith("-")]
+def _nearest(words: list[str]) -> str | None:
     known = [f"--{name}" for name in _fields()]
-    matches = get_close_matches(wrong[0].partition("=")[0], known, 1) if wrong else []
-    return f"did you mean {matches[0]}?" if matches else None
+    for flag in (word.partition("=")[0] for word in words if word.startswith("--")):
+        matches = get_close_matches(flag, known, 1)
+        if matches and flag not in known:
+            return f"did you mean {matches[0]}?"
+    return None
 
 
 def _version() -> str:
