@@ -4,7 +4,7 @@ PYTHON ?= python3
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ The stack
 
@@ -61,19 +61,21 @@ demo: .venv/bin/ecc-listener ## Show it all: broker, listener and simulated room
 venv: .venv/bin/ecc-listener ## Install the program for this user into .venv
 
 .venv/bin/ecc-listener: listener/requirements-demo.txt listener/pyproject.toml
-	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --require-hashes -r listener/requirements-demo.txt
-	.venv/bin/pip install --quiet --no-deps --no-build-isolation -e listener
+	@listener/scripts/venv $(PYTHON) listener/requirements-demo.txt
 	@touch $@
 
 .venv/.dev: .venv/bin/ecc-listener listener/requirements-dev.txt
-	.venv/bin/pip install --quiet --require-hashes -r listener/requirements-dev.txt
+	@listener/scripts/venv $(PYTHON) listener/requirements-dev.txt
 	@touch $@
 
 .PHONY: test
-test: .venv/.dev ## Run the tests
-	cd listener && ../.venv/bin/pytest
+test: test-setup .venv/.dev lint ## Run the checks and all tests; as root this installs what they need
+	@listener/scripts/test
+
+.PHONY: test-setup
+test-setup:
+	@listener/scripts/test-setup
 
 .PHONY: lint
-lint: .venv/.dev ## Check style and types
-	cd listener && ../.venv/bin/ruff check . && ../.venv/bin/ruff format --check . && ../.venv/bin/mypy
+lint: .venv/.dev ## Check style, types, scripts, compose file and Dockerfile
+	@listener/scripts/lint

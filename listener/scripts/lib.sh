@@ -27,6 +27,7 @@ find_docker() {
 }
 
 # Sets the array $compose: the plugin of Docker, or the program of its own.
+# shellcheck disable=SC2034
 find_compose() {
     if docker compose version >/dev/null 2>&1; then
         compose=(docker compose)
@@ -49,4 +50,11 @@ user_of() { cut -d, -f1 "$1" | tr -d ' \r\n'; }
 # allow USER "ACCESS TOPIC": at the broker, unless the file says something of that user already
 allow() {
     grep -qx "user $1" mosquitto/acl || printf '\nuser %s\ntopic %s\n' "$1" "$2" >>mosquitto/acl
+}
+
+# The mirror that this machine uses, or nothing: then whoever asks takes a default.
+debian_mirror() {
+    sed -nE 's/^(URIs: *|deb (\[[^]]*\] )?)(https?:[^ ]+\/debian\/?)( .*)?$/\3/p' \
+        /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list.d/*.list 2>/dev/null |
+        head -n 1 || true
 }

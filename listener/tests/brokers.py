@@ -1,16 +1,19 @@
 """A real Mosquitto for the tests, on a port of its own."""
 
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+ROOT = Path(__file__).parents[2]
 USERNAME, PASSWORD = "sensor", "correct horse"
 OFFICE = (
     b"field1=47.10&field2=73.45&field3=39.17&field4=3.41&field5=93.53&field6=-67&field7=ECCTH01"
@@ -26,7 +29,7 @@ def free_port() -> int:
     return port
 
 
-def until(condition, timeout_s: float = 10.0) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
     """Wait until a condition holds; fail when it doesn't in time."""
     end_s = time.monotonic() + timeout_s
     while not condition():
@@ -81,6 +84,67 @@ class Mosquitto:
                 publisher.publish(payload, topic, qos, retain=retain)
 
 
+class Mosquitto21(Mosquitto):
+    """The stack's own broker: Mosquitto 2.1 with the project's configuration, in a container.
+
+    Only this version has the persistence that the delivery's promise rests on.
+    """
+
+    def __init__(self, folder: Path, extra: str = "", *, replace: tuple[str, str] = ("", "")) -> None:
+        super().__init__(folder)
+        self.container = f"ecctest{secrets.token_hex(4)}"
+        self.data = folder / "data"
+        self.data.mkdir()
+        config = folder / "config"
+        config.mkdir()
+        text = (ROOT / "mosquitto/mosquitto.conf").read_text()
+        assert replace[0] in text
+        text = text.replace(*replace).replace("listener 1883", f"listener {self.port} 127.0.0.1")
+        (config / "mosquitto.conf").write_text(f"{text}\n{extra}\n")
+        (config / "acl").write_text(f"user {USERNAME}\ntopic readwrite #\n")
+        passwords = folder / "passwords"
+        subprocess.run(["chown", "-R", "10001:10001", self.data, config, passwords], check=True)
+        mounts = {config: "/mosquitto/config", self.data: "/mosquitto/data"}
+        mounts[passwords] = "/run/secrets/mosquitto_passwd"
+        volumes = [part for host, inside in mounts.items() for part in ("-v", f"{host}:{inside}")]
+        self._create = [
+            *("docker", "create", "--name", self.container, "--user", "10001:10001", "--network", "host"),
+            *("--memory", "256m", *volumes, mosquitto_image()),
+            *("mosquitto", "-c", "/mosquitto/config/mosquitto.conf"),
+        ]
+
+    def start(self) -> None:
+        """Start, and wait until it takes connections."""
+        if self._create:
+            subprocess.run(self._create, check=True, stdout=subprocess.DEVNULL)
+            self._create = []
+        subprocess.run(["docker", "start", self.container], check=True, stdout=subprocess.DEVNULL)
+        until(self._answers)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End the process and wait for it."""
+        subprocess.run(
+            ["docker", "kill", "-s", str(int(number)), self.container], check=False, capture_output=True
+        )
+        subprocess.run(["docker", "wait", self.container], check=False, capture_output=True, timeout=30)
+
+    def remove(self) -> None:
+        """Remove the container."""
+        subprocess.run(["docker", "rm", "--force", self.container], check=False, capture_output=True)
+
+
+def mosquitto_image() -> str:
+    """Name the image of Mosquitto 2.1 that is here, made from Debian's packages if need be."""
+    for image in ("eclipse-mosquitto:2.1.2-alpine", "ecc-base-mosquitto:2.1"):
+        if (
+            subprocess.run(["docker", "image", "inspect", image], check=False, capture_output=True).returncode
+            == 0
+        ):
+            return image
+    subprocess.run([ROOT / "listener/scripts/base-images"], check=True)
+    return "ecc-base-mosquitto:2.1"
+
+
 class Publisher:
     """A client that publishes; leaving the context waits for every acknowledgement."""
 
@@ -103,9 +167,15 @@ class Publisher:
         """Send one message."""
         self._last.append(self._client.publish(topic, payload, qos, retain))
 
+    def limit(self, most: int) -> None:
+        """Wait until at most so many are not acknowledged yet: paho's own queue ends at 65,535."""
+        if len(self._last) >= 2 * most:
+            self._last[most].wait_for_publish(60)
+            del self._last[:most]
+
     def __exit__(self, *_: object) -> None:
         for info in self._last:
-            info.wait_for_publish(30)
+            info.wait_for_publish(60)
         self._client.disconnect()
         self._client.loop_stop()
 

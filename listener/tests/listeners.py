@@ -95,6 +95,10 @@ class Listener:
         except sqlite3.OperationalError:
             return 0
 
+    def wait_for(self, rows: int, timeout_s: float = 10) -> None:
+        """Wait until exactly so many readings are stored."""
+        until(lambda: self.count() == rows, timeout_s)
+
     def temperatures(self) -> Counter[float]:
         """Count each temperature stored: the tests number their readings by it."""
         return Counter(float(str(row[0])) for row in self.query("SELECT temperatureF FROM ECCTempHum"))

@@ -130,5 +130,5 @@ def test_a_burst_kept_through_a_reconnect_is_recognised_when_it_is_sent_again() 
 def test_a_broker_that_never_answers_does_not_fill_the_memory() -> None:
     record = deliveries()
     for burst in range(2, 72):
-        record.stored(burst, [Packet(1 + number, b"12345678") for number in range(1000)])
+        record.stored(burst, [Packet(1 + number, number) for number in range(1000)])
     assert record.confirmed >= 5

@@ -68,7 +68,7 @@ def test_it_listens_to_all_topic_filters_again_after_every_reconnect(
         broker.publish(numbered(number), topic="ECCTempHum")
         broker.publish(numbered(number + 10), topic="house/attic/climate")
         broker.publish(numbered(number + 20), topic="house/attic/other")
-        until(lambda number=number: listener.count() == 2 * number)
+        listener.wait_for(2 * number)
         broker.stop()
         until(lambda: not listener.is_connected())
         broker.start()
@@ -83,7 +83,7 @@ def test_a_frozen_sensor_keeps_its_readings_through_a_restart_of_the_broker(
     for times in (1, 2, 3):
         # The restarted broker may give the same packet id to the same payload.
         broker.publish(OFFICE)
-        until(lambda times=times: listener.count() == times)
+        listener.wait_for(times)
         broker.stop()
         broker.start()
     broker.publish(OFFICE)

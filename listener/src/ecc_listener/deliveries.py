@@ -2,7 +2,7 @@
 
 After a reconnect into the same session the broker sends again, first, in order and under the same ids, what
 it has no acknowledgement for. So what is stored is recorded, in the transaction that stores it, and a packet
-that comes in that phase and equals the record in id and content is acknowledged without being stored twice.
+that comes in that phase and equals the record in id and checksum, in its order, is only acknowledged.
 
 Neither the DUP flag (not set after a broker's restart) nor the id alone (counted from 1 again) would do. And
 an id must leave the record as soon as its acknowledgement has arrived: after a restart of the broker the same
@@ -13,24 +13,24 @@ for only then, that the broker's turn which wrote it to disk is over.
 """
 
 from collections import deque
-from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
+from zlib import crc32
 
-_PACKED = Struct(">H8s")
+_PACKED = Struct(">HL")
 _MAX_PACKET_ID = 65_535
 
 
 class Packet(NamedTuple):
-    """A QoS 1 packet: the id that the broker gave it, and a digest of topic and payload."""
+    """A QoS 1 packet: the id that the broker gave it, and a checksum of topic and payload."""
 
     packet_id: int
-    digest: bytes
+    checksum: int
 
 
 def packet(packet_id: int, topic: str, payload: bytes) -> Packet:
     """Make the record of one packet."""
-    return Packet(packet_id, blake2b(payload, digest_size=8, key=topic.encode()[:64]).digest())
+    return Packet(packet_id, crc32(payload, crc32(topic.encode())))
 
 
 def pack(packets: list[Packet]) -> bytes:

@@ -36,11 +36,8 @@ class Burst(NamedTuple):
     packets: list[Packet]
 
 
-class _Sensor(NamedTuple):
-    """What the file knows of a sensor: its newest row's time; its location, MAC and software version."""
-
-    last_utc: str
-    about: tuple[str | None, ...]
+_Sensor = tuple[str, tuple[str | None, ...]]
+"""What the file knows of a sensor: its newest row's time; its location, MAC and software version."""
 
 
 class Store:
@@ -152,26 +149,24 @@ class Store:
         rows: list[tuple[object, ...]] = []
         for arrived_us, reading in arrivals:
             name = reading.sensor_name
-            sensor = sensors.get(name) or self._sensors.get(name) or _look_up(connection, name)
+            last_utc, known = sensors.get(name) or self._sensors.get(name) or _look_up(connection, name)
             utc = utc_text(arrived_us)
-            if utc <= sensor.last_utc:
+            if utc <= last_utc:
                 # The clock repeats or steps back: take the first microsecond from there on that is free.
                 _insert_rows(connection, rows)
                 rows.clear()
                 utc = _free_utc(connection, "ECCTempHum", name, arrived_us)
-            about = sensor.about
-            if reading[7:] != about:
+            about: tuple[str | None, ...] = reading[7:]
+            if about != known:
                 # What a message doesn't say (older firmware) has not changed.
-                about = tuple(
-                    old if new is None else new for new, old in zip(reading[7:], sensor.about, strict=True)
-                )
-                if about != sensor.about:
+                about = tuple(old if new is None else new for new, old in zip(about, known, strict=True))
+                if about != known:
                     since = _free_utc(connection, "ECCTempHumSensor", name, arrived_us)
                     connection.execute(
                         "INSERT INTO ECCTempHumSensor VALUES (?, ?, ?, ?, ?)", (since, name, *about)
                     )
             rows.append((utc, *reading[:7]))
-            sensors[name] = _Sensor(max(utc, sensor.last_utc), about)
+            sensors[name] = (max(last_utc, utc), about)
         _insert_rows(connection, rows)
         return sensors
 
@@ -212,7 +207,7 @@ def _look_up(connection: sqlite3.Connection, name: str) -> _Sensor:
         " WHERE sensorName = ? ORDER BY rowid DESC LIMIT 1",
         (name,),
     )
-    return _Sensor(last.fetchone()[0] or "", about.fetchone() or (None, None, None))
+    return last.fetchone()[0] or "", about.fetchone() or (None, None, None)
 
 
 def _free_utc(connection: sqlite3.Connection, table: str, name: str, time_us: int) -> str:

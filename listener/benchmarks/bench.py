@@ -1,0 +1,305 @@
+"""`make bench`: how fast, how small, how quiet; each figure beside a reference measured in the same run.
+
+Prints a table and keeps it as JSON. The broker is the stack's own, Mosquitto 2.1 with the project's
+configuration, on a real disk.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent / "tests")]
+
+from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto21, Publisher, until  # noqa: E402
+from ecc_listener.quarantine import Arrival  # noqa: E402
+from ecc_listener.reading import decode  # noqa: E402
+from ecc_listener.store import Burst, Store  # noqa: E402
+from listeners import Listener  # noqa: E402
+
+RESULTS = HERE / "results.json"
+CACHE = HERE.parents[1] / ".cache"
+SECOND_US = 1_000_000
+Figures = dict[str, dict[str, float | str]]
+
+
+def note(figures: Figures, what: str, value: float, unit: str, target: str = "") -> None:
+    """Keep a figure and print it at once, so that a long run shows progress."""
+    figures[what] = {"value": round(value, 4), "unit": unit, "target": target}
+    print(f"{what:<66} {value:>12,.2f} {unit:<10} {target}", flush=True)
+
+
+@contextmanager
+def broker() -> Iterator[Mosquitto21]:
+    """Lend the stack's broker."""
+    CACHE.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=CACHE))
+    made = Mosquitto21(folder)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.remove()
+        shutil.rmtree(folder)
+
+
+def paho(port: int, name: str) -> mqtt.Client:
+    """Make a client with a persistent session."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
+    client.username_pw_set(USERNAME, PASSWORD)
+    client.connect("127.0.0.1", port)
+    return client
+
+
+def remember(port: int, name: str) -> None:
+    """Let the broker queue for a client that is away."""
+    client = paho(port, name)
+    client.loop_start()
+    until(client.is_connected)
+    client.subscribe("ECCTempHum", 1)
+    time.sleep(0.5)
+    client.disconnect()
+    client.loop_stop()
+
+
+def fill(port: int, count: int) -> None:
+    """Publish readings of 20 sensors."""
+    with Publisher(port) as publisher:
+        for number in range(count):
+            publisher.publish(OFFICE.replace(b"ECCTH01", b"ECCTH%02d" % (number % 20)))
+            publisher.limit(5_000)
+
+
+def queue(figures: Figures, count: int) -> None:
+    """Take a full queue: the listener, and those who store nothing."""
+    with broker() as one, tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        listener = Listener(Path(folder), one.port)
+        listener.start()
+        listener.stop()
+        for name in ("sub", "paho"):
+            remember(one.port, name)
+        fill(one.port, count)
+
+        listener.start(connected=False)
+        until(lambda: listener.count() >= count, 300)
+        listener.stop()
+        first, last = listener.query("SELECT min(recordWrittenUTC), max(recordWrittenUTC) FROM ECCTempHum")[0]
+        spent = datetime.fromisoformat(str(last)) - datetime.fromisoformat(str(first))
+        stored = count / spent.total_seconds()
+
+        began_s = time.monotonic()
+        words = ["-p", str(one.port), "-u", USERNAME, "-P", PASSWORD, "-t", "ECCTempHum", "-C", str(count)]
+        subprocess.run(
+            ["mosquitto_sub", *words, "-c", "-q", "1", "-i", "sub"], check=True, stdout=subprocess.DEVNULL
+        )
+        sub = count / (time.monotonic() - began_s)
+
+        seen = 0
+
+        def on_message(client: mqtt.Client, _userdata: object, _message: mqtt.MQTTMessage) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == count:
+                client.disconnect()
+
+        client = paho(one.port, "paho")
+        client.on_message = on_message
+        began_s = time.monotonic()
+        client.loop_forever()
+        plain = count / (time.monotonic() - began_s)
+    original = original_write_path(2_000)
+    note(figures, "stored, QoS 1, acknowledged after commit, from a full queue", stored, "msg/s", ">= 25,000")
+    note(figures, "  reference: the original's write path", original, "msg/s")
+    note(figures, "  times the original's", stored / original, "x", ">= 25")
+    note(figures, "  reference: mosquitto_sub -c -q 1, nothing stored", sub, "msg/s")
+    note(figures, "  share of mosquitto_sub's", stored / sub, "", ">= 0.25")
+    note(figures, "  reference: paho loop_forever, nothing stored", plain, "msg/s")
+
+
+def original_write_path(count: int) -> float:
+    """Write as the original did: for each message a connection, a look-up, an insert, a commit."""
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        path = Path(folder) / "original.sqlite3"
+        Store(path, 1_000_000).close()
+        sqlite3.connect(path).execute("PRAGMA journal_mode = DELETE").connection.close()
+        began_s = time.monotonic()
+        for number in range(count):
+            fields = [pair.split("=", 1)[1] for pair in OFFICE.decode().split("&")]
+            with closing(sqlite3.connect(path)) as connection:
+                look_up = "SELECT * FROM ECCTempHumSensor WHERE sensorName = ? ORDER BY recordWrittenUTC DESC"
+                connection.execute(look_up, (fields[6],)).fetchone()
+                row = (f"2026-01-01 00:00:00.{number:06d}", *fields[:7])
+                connection.execute("INSERT INTO ECCTempHum VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+                connection.commit()
+        return count / (time.monotonic() - began_s)
+
+
+def latency(figures: Figures, count: int) -> None:
+    """Measure from publish to committed row, one message at a time, on an idle system."""
+    with broker() as one, tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        listener = Listener(Path(folder), one.port)
+        listener.start()
+        spent_ms = []
+        with Publisher(one.port) as publisher, closing(sqlite3.connect(listener.database)) as reader:
+            for number in range(1, count + 1):
+                began_s = time.perf_counter()
+                publisher.publish(OFFICE, qos=0)
+                while reader.execute("SELECT max(rowid) FROM ECCTempHum").fetchone()[0] != number:
+                    time.sleep(0.0001)
+                spent_ms.append(1000 * (time.perf_counter() - began_s))
+                time.sleep(0.02)
+        listener.stop()
+    note(figures, "one message, publish to committed row, median", statistics.median(spent_ms), "ms", "< 3")
+    note(figures, "  99th of 100", statistics.quantiles(spent_ms, n=100)[98], "ms")
+
+
+def memory(figures: Figures, count: int) -> None:
+    """Watch the listener's memory while very many messages pass."""
+    with broker() as one, tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        listener = Listener(Path(folder), one.port)
+        listener.start()
+        assert listener.process
+        pid, tenth = listener.process.pid, count // 10
+        fill(one.port, tenth)
+        until(lambda: listener.count() >= tenth, 600)
+        early = _status(pid, "VmRSS")
+        fill(one.port, count - tenth)
+        until(lambda: listener.count() >= count, 600)
+        note(figures, f"memory after {tenth:,} messages", early / 1000, "MB")
+        note(figures, f"memory after {count:,} messages", _status(pid, "VmRSS") / 1000, "MB", "< 60, flat")
+        listener.stop()
+
+
+def idle(figures: Figures, seconds: int) -> None:
+    """Watch an ordinary installation: 20 sensors, a message each in 10 minutes, so one in 30 s."""
+    with broker() as one, tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        listener = Listener(Path(folder), one.port)
+        listener.start()
+        assert listener.process
+        pid = listener.process.pid
+        time.sleep(3)
+        before = _cpu_s(pid), _status(pid, "voluntary_ctxt_switches"), _written(pid)
+        for _ in range(seconds // 30):
+            one.publish(OFFICE, qos=0)
+            time.sleep(30)
+        after = _cpu_s(pid), _status(pid, "voluntary_ctxt_switches"), _written(pid)
+        listener.stop()
+    cpu_s, wake_ups, written = (late - early for early, late in zip(before, after, strict=True))
+    note(figures, "20 sensors: CPU a day", cpu_s * 86_400 / seconds, "s")
+    note(figures, "20 sensors: wake-ups a minute, all threads", wake_ups * 60 / seconds, "")
+    note(figures, "20 sensors: written to disk a day", written * 86_400 / seconds / 1e6, "MB")
+    check_s = min(_run_s([sys.executable, "-m", "ecc_listener", "healthcheck"]) for _ in range(5))
+    note(figures, "the healthcheck", check_s, "s", "< 0.1")
+
+
+def flat(figures: Figures, sizes: list[int]) -> None:
+    """Write to a table that has many rows already."""
+    reading = decode(OFFICE)
+    for size in sizes:
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            store = Store(Path(folder) / "db", 1_000_000)
+            store.close()
+            with closing(sqlite3.connect(store.path, isolation_level=None)) as bulk:
+                bulk.execute("PRAGMA synchronous = OFF")
+                bulk.execute("BEGIN")
+                bulk.execute(
+                    "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?)"
+                    " INSERT INTO ECCTempHum SELECT"
+                    " strftime('%Y-%m-%d %H:%M:%S.000000', i / 50 * 600, 'unixepoch'),"
+                    " 47, 70, 40, 3.4, 90, -67, printf('ECCTH%02d', i % 50) FROM n WHERE ?",
+                    (max(size, 1), size),
+                )
+                bulk.execute("COMMIT")
+            store = Store(store.path, 1_000_000)
+            now_us, rows = time.time_ns() // 1000, 0
+            began_s = time.monotonic()
+            for number in range(1, 51):
+                arrivals = [
+                    Arrival(now_us + rows + index, reading._replace(sensor_name=f"ECCTH{index % 50:02d}"))
+                    for index in range(2_000)
+                ]
+                store.commit(Burst(number, arrivals, [], []), number - 1)
+                rows += len(arrivals)
+            note(
+                figures,
+                f"rows stored, with {size:,} there already",
+                rows / (time.monotonic() - began_s),
+                "rows/s",
+            )
+            store.close()
+
+
+def _status(pid: int, field: str) -> int:
+    """Sum a field of all threads where it is one of a thread's, or take it from the process."""
+    files = [Path(f"/proc/{pid}/status")]
+    if field == "voluntary_ctxt_switches":
+        files = list(Path(f"/proc/{pid}/task").glob("*/status"))
+    return sum(
+        int(line.split()[1])
+        for file in files
+        for line in file.read_text().splitlines()
+        if line.startswith(f"{field}:")
+    )
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _written(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/io").read_text().split("write_bytes: ")[1].split()[0])
+
+
+def _run_s(command: list[str]) -> float:
+    began_s = time.monotonic()
+    subprocess.run(
+        command, check=False, stdout=subprocess.DEVNULL, env=os.environ | {"ECC_HEALTH_FILE_PATH": "x"}
+    )
+    return time.monotonic() - began_s
+
+
+def main() -> None:
+    """Run all, or what is named."""
+    parts = {
+        "queue": lambda figures: queue(figures, 100_000),
+        "latency": lambda figures: latency(figures, 500),
+        "flat": lambda figures: flat(figures, [0, 1_000_000, 10_000_000]),
+        "idle": lambda figures: idle(figures, 120),
+        "memory": lambda figures: memory(figures, 1_000_000),
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], help="default: all")
+    chosen = parser.parse_args().parts or list(parts)
+    figures: Figures = {}
+    for name in chosen:
+        parts[name](figures)
+    if set(chosen) == set(parts):
+        model = next(
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        )
+        machine = f"{os.cpu_count()} cores, {model}, Python {platform.python_version()}"
+        kept = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": machine, "figures": figures}
+        RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+        print(f"Kept in {RESULTS.relative_to(HERE.parents[1])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""A non-blocking socket that knows where an MQTT packet ends.
+
+paho reads a packet in four `recv` calls and sends each acknowledgement by itself; at thousands of messages a
+second that is most of the work. So PUBLISH packets are taken here, straight from a large buffer, and all
+others are left to paho, which finds them when it reads.
+
+Format: MQTT 3.1.1 (OASIS standard), sections 2.2 (fixed header) and 3.3 (PUBLISH).
+"""
+
+import socket
+import ssl
+from contextlib import suppress
+from typing import NamedTuple
+
+_READ_BYTES = 256 * 1024
+_PUBLISH = 3
+_MAX_LENGTH_BYTES = 4
+
+
+class Publish(NamedTuple):
+    """A PUBLISH packet; `packet_id` is 0 at QoS 0."""
+
+    topic: str
+    payload: bytes
+    packet_id: int
+    retained: bool
+
+
+class FramedSocket:
+    """What paho needs of a socket, and the PUBLISH packets that came. Nothing leaves before `flush`."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Wrap a connected socket, plain or TLS."""
+        self._socket = connection
+        self._read = b""
+        self._position = 0
+        self._unsent = bytearray()
+
+    def fill(self) -> None:
+        """Read what the network has, up to a buffer full.
+
+        Raises:
+            OSError: the connection is lost, or the other side has closed it.
+
+        """
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        if not data:
+            raise ConnectionResetError("the broker closed it")
+        self._read = self._read[self._position :] + data
+        self._position = 0
+
+    def publishes(self) -> list[Publish]:
+        """Take the PUBLISH packets up to the first packet of another kind, or to the end of what is whole.
+
+        Raises:
+            OSError: these bytes are no MQTT.
+
+        """
+        taken = []
+        data, position = self._read, self._position
+        while (body := _body(data, position)) and data[position] >> 4 == _PUBLISH:
+            start, end = body
+            flags = data[position]
+            topic_end = start + 2 + (data[start] << 8 | data[start + 1])
+            payload_start, packet_id = topic_end, 0
+            if flags & 0x06:
+                payload_start = topic_end + 2
+                packet_id = data[topic_end] << 8 | data[topic_end + 1]
+            if payload_start > end or flags & 0x04:
+                raise ConnectionError("it sent a PUBLISH packet that MQTT 3.1.1 doesn't allow here")
+            topic = data[start + 2 : topic_end].decode(errors="backslashreplace")
+            taken.append(Publish(topic, data[payload_start:end], packet_id, bool(flags & 0x01)))
+            position = end
+        self._position = position
+        return taken
+
+    def has_packet(self) -> bool:
+        """Say whether the next packet is whole."""
+        return _body(self._read, self._position) is not None
+
+    def recv(self, size: int) -> bytes:
+        """Give paho up to `size` bytes of what was read.
+
+        Raises:
+            BlockingIOError: all was given.
+
+        """
+        start = self._position
+        if start >= len(self._read):
+            raise BlockingIOError
+        self._position = min(start + size, len(self._read))
+        return self._read[start : self._position]
+
+    def waits(self) -> bool:
+        """Say whether bytes wait inside of TLS, where nobody sees them by waiting for the socket."""
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+
+    def send(self, data: bytes | bytearray) -> int:
+        """Take all of `data`; it is sent by `flush`."""
+        self._unsent += data
+        return len(data)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether `flush` has something to send."""
+        return bool(self._unsent)
+
+    def flush(self) -> None:
+        """Send as much as the network takes now.
+
+        Raises:
+            OSError: the connection is lost.
+
+        """
+        while self._unsent:
+            try:
+                sent = self._socket.send(self._unsent)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            del self._unsent[:sent]
+
+    def fileno(self) -> int:
+        """Give the number to wait on."""
+        return self._socket.fileno()
+
+    def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - the socket's own signature
+        """Pass on to the socket."""
+        self._socket.setblocking(flag)
+
+    def close(self) -> None:
+        """Send what the network takes at once, and close the socket."""
+        with suppress(OSError):
+            self.flush()
+        self._socket.close()
+
+
+def _body(data: bytes, position: int) -> tuple[int, int] | None:
+    """Give start and end of the body of the packet at `position`; None while it isn't whole."""
+    length, at = 0, position + 1
+    for shift in range(0, 7 * _MAX_LENGTH_BYTES, 7):
+        if at >= len(data):
+            return None
+        byte = data[at]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        if byte < 0x80:  # noqa: PLR2004 - the bit that says more follow
+            end = at + length
+            return (at, end) if end <= len(data) else None
+    raise ConnectionError("it sent a packet whose length MQTT doesn't allow")

@@ -1,0 +1,258 @@
+"""The real containers, brought up as a volunteer does it. The tests follow each other in their order."""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from brokers import OFFICE, until
+from projects import Project, project
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+GENERATIONS = pytest.mark.parametrize("generation", [1, 2])
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Project]:
+    """Give a stack that `make up` has brought up, with Compose 1.29."""
+    with project(1) as made:
+        made.choose_ports()
+        up = made.run("make", "up")
+        assert up.returncode == 0, up.stdout + up.stderr
+        (made.folder / "up.txt").write_text(up.stdout)
+        yield made
+
+
+@GENERATIONS
+def test_before_any_setup_compose_leads_to_make_up_and_leaves_nothing_behind(generation: int) -> None:
+    with project(generation) as made:
+        before = sorted(made.folder.rglob("*"))
+        told = made.compose("up", "--detach")
+        assert told.returncode != 0
+        assert "make up" in told.stderr
+        assert sorted(made.folder.rglob("*")) == before
+
+
+@GENERATIONS
+def test_both_compose_generations_accept_the_file(stack: Project, generation: int) -> None:
+    before, stack.generation = stack.generation, generation
+    try:
+        accepted = stack.compose("config", "--quiet")
+    finally:
+        stack.generation = before
+    assert accepted.returncode == 0, accepted.stderr
+
+
+def test_make_up_returns_when_both_are_healthy_and_says_what_to_enter(stack: Project) -> None:
+    assert stack.is_healthy("broker")
+    assert stack.is_healthy("listener")
+    told = (stack.folder / "up.txt").read_text()
+    for words in (
+        "127.0.0.1",
+        str(stack.port),
+        "ECCTempHum",
+        "sensor",
+        "secrets/sensor_credentials",
+        "make status",
+    ):
+        assert words in told
+    assert stack.account()[1] not in told
+    assert "\x1b" not in told
+    assert "\r" not in told
+
+
+def test_the_containers_have_no_rights_that_they_do_not_need(stack: Project) -> None:
+    for service in ("broker", "listener"):
+        state = stack.inspect(service)
+        host = state["HostConfig"]
+        assert str(state["Config"]["User"]).split(":")[0] not in {"", "0", "root"}
+        assert host["ReadonlyRootfs"] is True
+        assert host["CapDrop"] == ["ALL"]
+        assert host["SecurityOpt"] == ["no-new-privileges:true"]
+        assert host["Memory"]
+        assert host["PidsLimit"]
+        assert stack.account("mqtt")[1] not in str(state)
+        assert stack.account()[1] not in str(state)
+
+
+def test_a_reading_of_a_sensor_is_a_row_that_the_owner_of_the_folder_reads(stack: Project) -> None:
+    client = stack.client(*stack.account())
+    until(client.is_connected)
+    sent_s = time.monotonic()
+    client.publish("ECCTempHum", OFFICE, qos=0)
+    until(lambda: stack.count() == 1, 5)
+    assert time.monotonic() - sent_s < 1
+    client.publish("ECCTempHum", OFFICE, qos=0)
+    until(lambda: stack.count() == 2, 5)
+    client.disconnect()
+    client.loop_stop()
+    assert stack.count("ECCTempHumSensor") == 1
+    owner = (stack.folder / "data/db/ECCTempHum.sqlite3").stat().st_uid
+    assert owner != 0
+    sql = "SELECT sensorName, temperatureF FROM ECCTempHum LIMIT 1"
+    shown = subprocess.run(
+        ["sqlite3", "-readonly", stack.folder / "data/db/ECCTempHum.sqlite3", sql],
+        user=owner if os.geteuid() == 0 else None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.stdout == "ECCTH01|73.45\n", shown.stderr
+
+
+def test_nobody_unknown_enters_and_sensors_cannot_read(stack: Project) -> None:
+    username, password = stack.account()
+    assert stack.refusal(username, password) == ""
+    assert stack.refusal(None, None) == "Not authorized"
+    assert stack.refusal(username, "wrong") == "Not authorized"
+    overheard: list[object] = []
+    spy = stack.client(username, password)
+    until(spy.is_connected)
+    spy.on_message = lambda *given: overheard.append(given[2])
+    spy.subscribe([("#", 1), ("$SYS/#", 1)])
+    rows = stack.count()
+    stack.publish(OFFICE)
+    stack.publish(OFFICE, topic="elsewhere")
+    until(lambda: stack.count() == rows + 1)
+    time.sleep(1)
+    spy.disconnect()
+    spy.loop_stop()
+    assert overheard == []
+    assert stack.count() == rows + 1
+
+
+def test_a_second_make_up_overwrites_and_breaks_nothing(stack: Project) -> None:
+    files = [stack.folder / ".env", *(stack.folder / "secrets").iterdir(), stack.folder / "mosquitto/acl"]
+    before = [file.read_bytes() for file in files], stack.container("broker"), stack.container("listener")
+    again = stack.run("make", "up")
+    assert again.returncode == 0, again.stderr
+    assert (
+        [file.read_bytes() for file in files],
+        stack.container("broker"),
+        stack.container("listener"),
+    ) == before
+
+
+def test_status_shows_all_on_one_screen(stack: Project) -> None:
+    shown = stack.run("make", "status")
+    assert shown.returncode == 0, shown.stderr
+    for words in ("All is well", "ECCTH01 (Office)", "Last message", "Database", "Log", "healthy"):
+        assert words in shown.stdout
+    assert len(shown.stdout.splitlines()) <= 25
+
+
+def test_what_sensors_send_while_only_the_listener_is_away_is_not_lost(stack: Project) -> None:
+    rows = stack.count()
+    stack.compose("stop", "listener")
+    stack.publish(*[OFFICE] * 50)
+    stack.publish(*[OFFICE] * 50, qos=0)
+    stack.compose("start", "listener")
+    until(lambda: stack.count() == rows + 100, 20)
+
+
+def test_down_and_up_loses_nothing(stack: Project) -> None:
+    stack.publish(OFFICE)
+    rows = stack.count()
+    down = stack.run("make", "down")
+    assert down.returncode == 0, down.stderr
+    up = stack.run("make", "up")
+    assert up.returncode == 0, up.stderr
+    stack.publish(OFFICE)
+    until(lambda: stack.count() >= rows + 1)
+    assert stack.count() >= rows
+
+
+def test_a_process_that_dies_is_started_again(stack: Project) -> None:
+    container = stack.container("listener")
+    killed = (
+        "import os, pathlib; [os.kill(int(p.name), 9) for p in pathlib.Path('/proc').iterdir()"
+        " if p.name.isdigit() and b'/ecc-listener' in (p / 'cmdline').read_bytes() and int(p.name) > 1]"
+    )
+    stack.run("docker", "exec", container, "python3", "-c", killed)
+    until(lambda: str(stack.inspect("listener")["RestartCount"]) == "1", 30)
+    rows = stack.count()
+    stack.publish(OFFICE)
+    until(lambda: stack.count() == rows + 1, 30)
+
+
+def test_a_sensor_added_may_publish_at_once(stack: Project) -> None:
+    added = stack.run("make", "add-sensor", "NAME=ECCTH07")
+    assert added.returncode == 0, added.stderr
+    broker = stack.container("broker")
+    client = stack.client(*stack.account("sensor_ECCTH07"))
+    until(client.is_connected)
+    client.loop_stop()
+    assert stack.container("broker") == broker
+    assert stack.run("make", "add-sensor", "NAME=a b").returncode != 0
+    assert "knows a user ECCTH07 already" in stack.run("make", "add-sensor", "NAME=ECCTH07").stderr
+
+
+def test_make_restart_brings_every_edit_into_effect(stack: Project) -> None:
+    env = stack.folder / ".env"
+    env.write_text(env.read_text().replace("#ECC_LOG_LEVEL=INFO", "ECC_LOG_LEVEL=DEBUG"))
+    conf = stack.folder / "mosquitto/mosquitto.conf"
+    conf.write_text(conf.read_text().replace("max_packet_size 2097152", "max_packet_size 1000"))
+    acl = stack.folder / "mosquitto/acl"
+    acl.write_text(
+        acl.read_text().replace("topic write ECCTempHum", "topic write ECCTempHum\ntopic write second")
+    )
+    compose = stack.folder / "docker-compose.yml"
+    compose.write_text(compose.read_text().replace("pids_limit: 50", "pids_limit: 60"))
+    env.write_text(
+        env.read_text().replace("#ECC_MQTT_TOPICS=ECCTempHum", "ECC_MQTT_TOPICS=ECCTempHum,second")
+    )
+    (stack.folder / "secrets/sensor_credentials").write_text("sensor,a new password\n")
+    restart = stack.run("make", "restart")
+    assert restart.returncode == 0, restart.stdout + restart.stderr
+    rows = stack.count()
+    stack.publish(OFFICE, topic="second")
+    until(lambda: stack.count() == rows + 1)
+    assert "ECC_LOG_LEVEL=DEBUG" in str(stack.inspect("listener")["Config"]["Env"])
+    assert stack.inspect("listener")["HostConfig"]["PidsLimit"] == 60
+    assert "field7=ECCTH01" in (stack.folder / "data/logs/ECCMQTTIoT.log").read_text()
+    client = stack.client(*stack.account())
+    until(client.is_connected)
+    client.publish("ECCTempHum", bytes(5_000), qos=0)
+    until(lambda: not client.is_connected())
+    client.loop_stop()
+
+
+def test_a_port_in_use_is_told_with_the_next_step() -> None:
+    with project(1) as made, socket.socket() as taken:
+        made.choose_ports()
+        taken.bind(("127.0.0.1", made.port))
+        taken.listen()
+        told = made.run("make", "up")
+        assert told.returncode != 0
+        assert "is in use by another program" in told.stderr
+        assert "Next step" in told.stderr
+
+
+def test_an_installation_of_the_original_moves_over_with_compose_2() -> None:
+    with project(2) as made:
+        made.choose_ports()
+        (made.folder / "secrets/mqtt_credentials").write_text("church, old password \r\n")
+        (made.folder / "data/db").mkdir(parents=True, exist_ok=True)
+        with sqlite3.connect(made.folder / "data/db/ECCTempHum.sqlite3") as old:
+            old.execute(
+                "CREATE TABLE ECCTempHum(recordWrittenUTC TEXT, dewPointF REAL, temperatureF REAL,"
+                " relHumidityPercent REAL, battVoltage REAL, battPercent REAL, apRSSI INTEGER,"
+                " sensorName TEXT, PRIMARY KEY (sensorName, recordWrittenUTC))"
+            )
+            values = "'2020-12-19 03:04:05.678901', 1, 2, 3, 4, 5, -6, 'ECCTH01'"
+            old.execute(f"INSERT INTO ECCTempHum VALUES ({values})")
+        old.close()
+        up = made.run("make", "up")
+        assert up.returncode == 0, up.stdout + up.stderr
+        assert made.is_healthy("listener")
+        client = made.client("church", "old password")
+        until(client.is_connected)
+        client.publish("ECCTempHum", OFFICE, qos=0)
+        until(lambda: made.count() == 2)
+        client.disconnect()
+        client.loop_stop()
