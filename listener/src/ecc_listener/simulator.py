@@ -81,15 +81,15 @@ class Simulation:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what only this verb takes."""
     add = parser.add_argument_group("sensors").add_argument
-    add("--sensors", **_number(int, 1, MAX_SENSORS, 6), help="how many, ECCTH01 and on (default: 6)")
+    add("--sensors", **number(int, 1, MAX_SENSORS, 6), help="how many, ECCTH01 and on (default: 6)")
     add(
         "--every",
-        **_number(float, 0, 86400, 5.0),
+        **number(float, 0, 86400, 5.0),
         help="seconds between a sensor's readings (default: 5; real sensors: 600)",
     )
     add(
         "--count",
-        **_number(int, 1, 10**9, None),
+        **number(int, 1, 10**9, None),
         help="readings of each sensor, then end (default: for ever)",
     )
     add_room_arguments(add)
@@ -110,10 +110,10 @@ def add_room_arguments(add: Callable[..., Any]) -> None:
     """Add what the demonstration takes as well."""
     add(
         "--step",
-        **_number(float, 0, 525600, 10.0),
+        **number(float, 0, 525600, 10.0),
         help="minutes of the rooms' time between them (default: 10)",
     )
-    add("--seed", **_number(int, 0, 2**32, 0), help="number that decides about all chance (default: 0)")
+    add("--seed", **number(int, 0, 2**32, 0), help="number that decides about all chance (default: 0)")
     add(
         "--misbehave",
         type=_misbehaviours,
@@ -240,7 +240,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
         raise SettingsError([f"mqtt_ca_file: {settings.mqtt_ca_file}: {error.strerror or error}"]) from None
 
 
-def _number(kind: Callable[[str], float], low: float, high: float, default: float | None) -> dict[str, Any]:
+def number(kind: Callable[[str], float], low: float, high: float, default: float | None) -> dict[str, Any]:
     """Give the arguments of `add_argument` for a number between two bounds."""
 
     def convert(text: str) -> float:
