@@ -87,11 +87,11 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
 def test_every_message_of_the_rooms_becomes_a_row_that_is_shown(kept: Kept) -> None:
     assert (kept.done.returncode, kept.done.stderr) == (0, "")
     summary = re.search(
-        r"(\d+) messages sent, (\d+) rows stored, 0 rejected. Everything is in", kept.done.stdout
+        r"(\d+) messages sent, (\d+) rows stored, 0 rejected\.\nEverything is in", kept.done.stdout
     )
     assert summary
     assert int(summary[1]) == int(summary[2]) > 12
-    live = kept.rows[8640:]
+    live = kept.rows[8640 : 8640 + int(summary[2])]
     assert len(live) == int(summary[2])
     assert {name for _, name in live} == {f"ECCTH0{number}" for number in range(1, 7)}
     # The last ones may come when the show is over.
@@ -104,6 +104,13 @@ def test_history_is_there_before_the_first_row_comes(kept: Kept) -> None:
     first, last, live = (datetime.fromisoformat(kept.rows[index][0]) for index in (0, 8639, 8640))
     assert last - first == timedelta(days=10) - timedelta(minutes=10)
     assert timedelta(minutes=10) < live - last < timedelta(minutes=11)
+
+
+def test_history_is_not_written_twice(kept: Kept) -> None:
+    before = len(kept.rows)
+    done = demo(kept.folder.parent, f"--folder={kept.folder}", "--seconds=3", "--history=10")
+    assert "The database is there already; no history is written into it." in done.stdout
+    assert before < len(kept.rows) < before + 50
 
 
 def test_the_query_that_it_suggests_works(kept: Kept) -> None:
@@ -125,7 +132,7 @@ def test_the_password_is_for_this_user_only_and_never_shown(kept: Kept) -> None:
 def test_nothing_is_left_of_a_demonstration_that_nobody_wanted_to_keep(tmp_path: Path) -> None:
     done = demo(tmp_path, "--seconds=3")
     assert done.returncode == 0
-    assert "Nothing is kept; --folder keeps it." in done.stdout
+    assert "Nothing of it is kept; with --folder it is." in done.stdout
     assert not list(tmp_path.iterdir())
 
 
@@ -142,7 +149,7 @@ def test_a_signal_ends_it_all_with_a_summary(tmp_path: Path, number: signal.Sign
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stderr) == (0, "")
-    assert "rows stored, 0 rejected. Everything is in" in stdout
+    assert "rows stored, 0 rejected.\nEverything is in" in stdout
     assert len(pids) == 2
     assert not any(is_alive(pid) for pid in pids)
     assert "Stopped after" in (tmp_path / "demo" / "ECCMQTTIoT.log").read_text()

@@ -14,7 +14,7 @@ def test_in_a_file_each_thing_said_is_a_line() -> None:
     out = io.StringIO()
     progress = Progress(out)
     progress.say("begun")
-    progress.end("ended")
+    progress.say("ended")
     assert out.getvalue() == "begun\nended\n"
 
 

@@ -85,9 +85,7 @@ def _show(plan: Plan, stage: Stage, arguments: dict[str, Any], progress: Progres
     with until_told_to_end():
         progress.say(f"An MQTT broker, the listener, and {len(plan.sensors)} rooms that are simulated.")
         if arguments["history"]:
-            length = timedelta(days=arguments["history"])
-            rows = stage.write_history(plan.sensors, plan.start, length)
-            progress.say(f"{rows:,} readings of the last {length.days} days are in the database already.")
+            progress.say(_write_history(plan, stage, timedelta(days=arguments["history"])))
         stage.start()
         progress.say(_introduction(plan, stage, arguments["seconds"]))
         until_s = started_s + arguments["seconds"] if arguments["seconds"] else float("inf")
@@ -95,13 +93,24 @@ def _show(plan: Plan, stage: Stage, arguments: dict[str, Any], progress: Progres
     fleet.finish(_STORED_WITHIN_S)
     _wait_until_stored(stage, fleet.sent)
     lasted = timedelta(seconds=round(time.monotonic() - started_s))
-    known = stage.health()
-    stored = f"{known.rows:,} rows stored, {known.rejected:,} rejected" if known else "nothing stored"
-    kept = (
-        f"Everything is in {stage.folder}." if arguments["folder"] else "Nothing is kept; --folder keeps it."
+    is_kept = arguments["folder"] is not None
+    progress.say(
+        f"Ended after {lasted}: {fleet.sent:,} messages sent, {_stored(stage)}.\n"
+        + (f"Everything is in {stage.folder}." if is_kept else "Nothing of it is kept; with --folder it is.")
     )
-    progress.end(f"Ended after {lasted}: {fleet.sent:,} messages sent, {stored}. {kept}")
     return 0
+
+
+def _write_history(plan: Plan, stage: Stage, length: timedelta) -> str:
+    if stage.database.exists():
+        return "The database is there already; no history is written into it."
+    rows = stage.write_history(plan.sensors, plan.start, length)
+    return f"{rows:,} readings of the last {length / timedelta(days=1):g} days are in the database already."
+
+
+def _stored(stage: Stage) -> str:
+    known = stage.health()
+    return f"{known.rows:,} rows stored, {known.rejected:,} rejected" if known else "nothing stored"
 
 
 def _play(plan: Plan, fleet: Fleet, screen: "_Screen", until_s: float) -> None:
@@ -183,13 +192,12 @@ def _introduction(plan: Plan, stage: Stage, seconds: float | None) -> str:
         day_min = timedelta(days=1) / plan.step * plan.every_s / 60
         pace = (
             f"A sensor sends every {plan.every_s:g} s, each time {plan.step.total_seconds() / 60:g} minutes "
-            f"later in its room, so a day there lasts {round(day_min, 1):g} minutes."
+            f"later in its room:\na day there lasts {round(day_min, 1):g} minutes."
         )
     end = f"It ends after {seconds:g} s." if seconds else "It runs until Ctrl-C."
     return "\n".join(
         [
-            pace,
-            end,
+            f"{pace} {end}",
             "",
             f"  Database  {stage.database}",
             f"  Log       {stage.log}",

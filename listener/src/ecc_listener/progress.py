@@ -51,10 +51,6 @@ class Progress:
             self._say_seldom("All sensors are connected again")
         self._is_well = not faults
 
-    def end(self, summary: str) -> None:
-        """Write the last line."""
-        self.say(summary)
-
     def _clear(self) -> str:
         if not self.is_terminal:
             return ""

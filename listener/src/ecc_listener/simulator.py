@@ -151,7 +151,7 @@ def main(settings: Settings, arguments: dict[str, Any]) -> int:
         play(plan, fleet, progress)
     fleet.finish(_FINISH_WITHIN_S)
     lasted = timedelta(seconds=round(time.monotonic() - started_s))
-    progress.end(f"Ended after {lasted}: {fleet.sent:,} messages sent, {fleet.lost:,} lost.")
+    progress.say(f"Ended after {lasted}: {fleet.sent:,} messages sent, {fleet.lost:,} lost.")
     return 0 if fleet.sent or plan.count is None else 1
 
 
