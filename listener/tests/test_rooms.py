@@ -6,7 +6,8 @@ from statistics import fmean
 
 import pytest
 
-from ecc_listener.rooms import DAY_S, ROOMS, Climate, chance, climate, dew_point_c, is_door_open, scatter, sky
+from ecc_listener.chance import chance, scatter
+from ecc_listener.rooms import DAY_S, ROOMS, Climate, climate, dew_point_c, is_door_open, sky
 
 OFFICE, NAVE, HALL = ROOMS[0], ROOMS[1], ROOMS[4]
 

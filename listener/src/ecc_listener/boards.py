@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from ecc_listener.chance import chance, scatter
 from ecc_listener.reading import Reading
-from ecc_listener.rooms import DAY_S, ROOMS, Room, Sky, chance, climate, dew_point_c, scatter, sky
+from ecc_listener.rooms import DAY_S, ROOMS, Room, Sky, climate, dew_point_c, sky
 
 INTERVAL = timedelta(minutes=10)
 """A real sensor sends once in this time."""

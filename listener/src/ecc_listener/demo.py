@@ -21,11 +21,9 @@ from ecc_listener.fleet import Fleet, Target
 from ecc_listener.progress import Progress
 from ecc_listener.rooms import ROOMS
 from ecc_listener.settings import Settings, SettingsError
+from ecc_listener.simulation import Plan, Simulation, accounts
 from ecc_listener.simulator import (
     TOPIC,
-    Plan,
-    Simulation,
-    accounts,
     add_room_arguments,
     make_plan,
     misbehaviour_help,

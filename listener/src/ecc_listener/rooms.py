@@ -14,6 +14,8 @@ from math import atan, cos, exp, hypot, log, pi, sin, sqrt
 from operator import mul
 from typing import NamedTuple
 
+from ecc_listener.chance import chance
+
 HOUR_S, DAY_S, WEEK_S = 3600, 86_400, 604_800
 _YEAR_S = 365.2425 * DAY_S
 _FIRST_MONDAY_S = 4 * DAY_S
@@ -144,22 +146,6 @@ def is_door_open(room: Room, at_s: float, seed: int = 0) -> bool:
     """Say whether somebody left the door of a room open."""
     opened_s, closed_s = _door_of_day(room.name, seed, int(at_s // DAY_S))
     return opened_s <= at_s < closed_s
-
-
-def scatter(*numbers: int) -> int:
-    """Give 64 bits that look like chance, always the same for the same numbers (SplitMix64, Steele 2014)."""
-    mixed = 0
-    for number in numbers:
-        mixed = (mixed + number + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-        mixed ^= mixed >> 31
-    return mixed
-
-
-def chance(*numbers: int) -> float:
-    """Give a number from 0 to 1, always the same for the same numbers."""
-    return scatter(*numbers) / 2**64
 
 
 def _magnus(temperature_c: float) -> float:

@@ -11,17 +11,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ecc_listener.boards import Board, boards
+from ecc_listener.boards import boards
 from ecc_listener.credentials import Credentials, CredentialsError, read_mqtt
-from ecc_listener.fleet import Account, Fleet, Target
-from ecc_listener.misbehaviour import CLASH, LOCKED_OUT, MISBEHAVIOURS, Turn, sendings
+from ecc_listener.fleet import Fleet, Target
+from ecc_listener.misbehaviour import MISBEHAVIOURS
 from ecc_listener.progress import Progress
 from ecc_listener.settings import Settings, SettingsError
+from ecc_listener.simulation import Plan, Simulation, accounts
 
 TOPIC = "ECCTempHum"
 MAX_SENSORS = 500
@@ -30,52 +30,6 @@ MAX_SENSORS = 500
 _CREDENTIALS = Path("secrets/sensor_credentials")
 _PAUSE_S = 0.5
 _FINISH_WITHIN_S = 5.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be played."""
-
-    sensors: tuple[Board, ...]
-    misbehaviours: tuple[str | None, ...]
-    every_s: float
-    step: timedelta
-    count: int | None
-    start: datetime
-
-
-class Simulation:
-    """Who sends what, and when: the turns go round, evenly over the interval."""
-
-    def __init__(self, plan: Plan, fleet: Fleet, now_s: float) -> None:
-        """Begin now, on the monotonic clock."""
-        self._plan = plan
-        self._fleet = fleet
-        self._start_s = now_s
-        self._turns = 0
-        self.last: Turn | None = None
-
-    @property
-    def due_s(self) -> float:
-        """When the next sensor's turn is."""
-        return self._start_s + self._turns * self._plan.every_s / len(self._plan.sensors)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether each sensor has had as many turns as were asked for."""
-        return self._plan.count is not None and self._turns >= self._plan.count * len(self._plan.sensors)
-
-    def tick(self, now_s: float) -> None:
-        """Let those send whose turn it is; one round at most."""
-        for _ in self._plan.sensors:
-            if self.is_over or now_s < self.due_s:
-                return
-            number, index = divmod(self._turns, len(self._plan.sensors))
-            at = self._plan.start + number * self._plan.step
-            self.last = Turn(self._plan.sensors[index], number, at, self._plan.step)
-            self._turns += 1
-            for sending in sendings(self.last, self._plan.misbehaviours[index]):
-                self._fleet.publish(index, sending.payload, retain=sending.retain)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -187,18 +141,6 @@ def make_plan(arguments: dict[str, Any], count: int | None, start: datetime) -> 
         count=count,
         start=start,
     )
-
-
-def accounts(plan: Plan, credentials: Credentials) -> list[Account]:
-    """Give each sensor's account: its name is its client id, as long as it behaves."""
-    password = credentials.password.get_secret_value()
-    given = [Account(sensor.name, credentials.username, password) for sensor in plan.sensors]
-    for index, misbehaviour in enumerate(plan.misbehaviours):
-        if misbehaviour == CLASH:
-            given[index] = given[index]._replace(client_id=given[index - 1].client_id)
-        if misbehaviour == LOCKED_OUT:
-            given[index] = given[index]._replace(password=password + "?")
-    return given
 
 
 @contextmanager
