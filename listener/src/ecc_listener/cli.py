@@ -46,7 +46,7 @@ VERBS = {
     "healthcheck": Verb("health", "say whether the listener is well: exit status 0, or 1 and the reason"),
     "status": Verb("status", "show connection, last message, sensors and sizes on one screen"),
     "replay": Verb("replay", "decode the quarantine again, after an update that understands more"),
-    "simulate": Verb("simulate", "publish like a number of sensors, well-behaved or not"),
+    "simulate": Verb("simulator", "publish like a number of sensors, well-behaved or not"),
     "demo": Verb("demo", "show it all without Docker: broker, listener and simulated rooms"),
 }
 
@@ -149,7 +149,7 @@ def _parser(words: list[str]) -> _Parser:
     return parser
 
 
-class _Help(argparse.HelpFormatter):
+class _Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26, width=min(100, get_terminal_size().columns))
 
