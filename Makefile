@@ -35,6 +35,7 @@ status: ## Show containers, connection, last message, sensors and sizes
 
 .PHONY: sql
 sql: ## Look into the database with SQL, without changing anything
+	@command -v sqlite3 >/dev/null || { echo "sqlite3 is missing. Next step: sudo apt install sqlite3" >&2; exit 1; }
 	@sqlite3 -readonly -header -column data/db/ECCTempHum.sqlite3
 
 .PHONY: add-sensor
@@ -42,8 +43,8 @@ add-sensor: ## Give a sensor a user of its own at the broker: NAME=...
 	@listener/scripts/add-sensor "$(NAME)"
 
 .PHONY: simulate
-simulate: ## Play sensors against the running stack
-	@listener/scripts/simulate
+simulate: ## Play sensors against the running stack (Ctrl-C ends it); OPTIONS="--sensors 20 ..."
+	@listener/scripts/simulate $(OPTIONS)
 
 .PHONY: base-images
 base-images: ## Make stand-ins for the official images from Debian's packages
@@ -79,3 +80,11 @@ test-setup:
 .PHONY: lint
 lint: .venv/.dev ## Check style, types, scripts, compose file and Dockerfile
 	@listener/scripts/lint
+
+.PHONY: bench
+bench: .venv/.dev ## Measure speed, size and quiet, each beside a reference (20 minutes)
+	@.venv/bin/python listener/benchmarks/bench.py $(PARTS)
+
+.PHONY: faults
+faults: test-setup .venv/.dev ## Run the long matrix of faults (an hour); CYCLES=10 for a tenth of it
+	@cd listener && ../.venv/bin/python -m tests.faults $(PARTS)

@@ -64,11 +64,11 @@ class FramedSocket:
         while (body := _body(data, position)) and data[position] >> 4 == _PUBLISH:
             start, end = body
             flags = data[position]
-            topic_end = start + 2 + (data[start] << 8 | data[start + 1])
+            topic_end = start + 2 + int.from_bytes(data[start : start + 2])
             payload_start, packet_id = topic_end, 0
             if flags & 0x06:
                 payload_start = topic_end + 2
-                packet_id = data[topic_end] << 8 | data[topic_end + 1]
+                packet_id = int.from_bytes(data[topic_end:payload_start])
             if payload_start > end or flags & 0x04:
                 raise ConnectionError("it sent a PUBLISH packet that MQTT 3.1.1 doesn't allow here")
             topic = data[start + 2 : topic_end].decode(errors="backslashreplace")
