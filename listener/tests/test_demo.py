@@ -1,7 +1,6 @@
 """`ecc-listener demo` as a user starts it: a real broker, a real listener, no Docker."""
 
 import os
-import pty
 import re
 import signal
 import sqlite3
@@ -17,6 +16,7 @@ import pytest
 
 from brokers import until
 from ecc_listener import leash
+from terminal import shown
 
 
 def command(*arguments: str) -> list[str]:
@@ -25,7 +25,8 @@ def command(*arguments: str) -> list[str]:
 
 def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # A user's own installation must not leak into the demonstration.
-    environment = os.environ | {"TMPDIR": str(folder), "ECC_MQTT_TOPICS": "elsewhere", "ECC_MQTT_PORT": "1"}
+    elsewhere = {"ECC_MQTT_TOPICS": "elsewhere", "ECC_MQTT_PORT": "1", "ECC_LOG_LEVEL": "ERROR"}
+    environment = os.environ | {"TMPDIR": str(folder)} | elsewhere
     return subprocess.run(
         command(*arguments),
         cwd=folder,
@@ -45,11 +46,20 @@ def running(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", list[int]]]
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as process:
-        assert process.stdout is not None
-        while "°F" not in process.stdout.readline():
-            assert process.poll() is None
-        yield process, children(process.pid)
+        pids: list[int] = []
+        try:
+            assert process.stdout is not None
+            while "°F" not in process.stdout.readline():
+                assert process.poll() is None
+            pids += children(process.pid)
+            yield process, pids
+        finally:
+            # What a test finds alive must not live on after it.
+            process.kill()
+            for pid in filter(is_alive, pids):
+                os.kill(pid, signal.SIGKILL)
 
 
 def children(pid: int) -> list[int]:
@@ -95,8 +105,12 @@ def test_every_message_of_the_rooms_becomes_a_row_that_is_shown(kept: Kept) -> N
     assert len(live) == int(summary[2])
     assert {name for _, name in live} == {f"ECCTH0{number}" for number in range(1, 7)}
     # The last ones may come when the show is over.
-    shown = re.findall(r"^\d\d:\d\d:\d\dZ ECCTH0\d ", kept.done.stdout, re.MULTILINE)
-    assert len(live) - 3 <= len(shown) <= len(live)
+    told = re.findall(r"^\d\d:\d\d:\d\dZ ECCTH0\d ", kept.done.stdout, re.MULTILINE)
+    assert len(live) - 3 <= len(told) <= len(live)
+
+
+def test_settings_of_an_installation_do_not_change_it(kept: Kept) -> None:
+    assert "Connected to broker 127.0.0.1:" in (kept.folder / "ECCMQTTIoT.log").read_text()
 
 
 def test_history_is_there_before_the_first_row_comes(kept: Kept) -> None:
@@ -116,9 +130,9 @@ def test_history_is_not_written_twice(kept: Kept) -> None:
 def test_the_query_that_it_suggests_works(kept: Kept) -> None:
     suggested = re.search(r"^ +(sqlite3 .*\\\n.*)$", kept.done.stdout, re.MULTILINE)
     assert suggested
-    shown = subprocess.run(suggested[1], shell=True, capture_output=True, text=True, check=True)  # noqa: S602
-    assert "recordWrittenUTC" in shown.stdout
-    assert "ECCTH0" in shown.stdout
+    found = subprocess.run(suggested[1], shell=True, capture_output=True, text=True, check=True)  # noqa: S602
+    assert "recordWrittenUTC" in found.stdout
+    assert "ECCTH0" in found.stdout
 
 
 def test_the_password_is_for_this_user_only_and_never_shown(kept: Kept) -> None:
@@ -155,6 +169,17 @@ def test_a_signal_ends_it_all_with_a_summary(tmp_path: Path, number: signal.Sign
     assert "Stopped after" in (tmp_path / "demo" / "ECCMQTTIoT.log").read_text()
 
 
+def test_ctrl_c_in_a_terminal_reaches_the_parts_in_order(tmp_path: Path) -> None:
+    with running(tmp_path) as (process, _):
+        # A terminal sends it to every process of the group.
+        os.killpg(process.pid, signal.SIGINT)
+        stdout, _ = process.communicate(timeout=30)
+    summary = re.search(r"(\d+) messages sent, (\d+) rows stored", stdout)
+    assert summary
+    assert summary[1] == summary[2]
+    assert "lost" not in (tmp_path / "demo" / "ECCMQTTIoT.log").read_text()
+
+
 def test_no_process_outlives_a_demonstration_that_was_killed(tmp_path: Path) -> None:
     with running(tmp_path) as (process, pids):
         assert [is_alive(pid) for pid in pids] == [True, True]
@@ -175,18 +200,8 @@ def test_a_part_that_dies_ends_the_demonstration_with_its_name(tmp_path: Path, c
 
 
 def test_on_a_terminal_it_shows_a_table_that_lives(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
     environment = os.environ | {"TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command("--seconds=5"), stdout=theirs, env=environment):
-        os.close(theirs)
-        shown = b""
-        try:
-            while chunk := os.read(ours, 10_000):
-                shown += chunk
-        except OSError:  # Linux says so when the other end has closed
-            pass
-        os.close(ours)
-    screens = shown.decode().split("\r\x1b[J")
+    screens = shown(command("--seconds=5"), tmp_path, environment).split("\r\x1b[J")
     assert len(screens) > 5
     assert re.search(r"ECCTH01 +Office +\d+\.\d °F +\d+ % +\d+ % +[01] s ago  \w+", screens[-2])
     assert re.search(r"^Sunday 0\d:\d0 in the rooms\.\r?$", screens[-2], re.MULTILINE)

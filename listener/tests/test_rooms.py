@@ -48,10 +48,19 @@ def test_july_is_warmer_than_january_and_indoors_less_so() -> None:
     assert 15 < inside < outside
 
 
-def test_a_thick_wall_follows_the_day_less_than_a_thin_one_and_later() -> None:
+def test_a_thick_wall_follows_the_day_less_than_a_thin_one() -> None:
     # August: nobody heats.
     nave, hall = temperatures(1, "2026-08-03", 1), temperatures(4, "2026-08-03", 1)
     assert spread(nave) < spread(hall) < spread(outdoors("2026-08-03", 1))
+
+
+def test_a_wall_follows_the_day_late() -> None:
+    def mean_at(hour: int) -> float:
+        start_s = at("2026-08-01") + hour * 3600
+        return fmean(climate(NAVE, sky(start_s + day * DAY_S)).temperature_c for day in range(28))
+
+    # Outdoors it is as warm six hours before the day's peak as six hours after it.
+    assert mean_at(21) > mean_at(9) + 0.2
 
 
 def test_the_nave_is_warm_for_the_service_on_sunday_only() -> None:

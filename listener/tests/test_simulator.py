@@ -1,13 +1,13 @@
 """`ecc-listener simulate` against a real Mosquitto."""
 
-import os
-import pty
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -16,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from brokers import PASSWORD, USERNAME, Mosquitto, free_port, until
 from ecc_listener.misbehaviour import MISBEHAVIOURS
 from ecc_listener.reading import Reading, decode
+from terminal import shown
 
 
 class Subscriber:
@@ -79,6 +80,20 @@ def simulate(folder: Path, port: int, *arguments: str) -> subprocess.CompletedPr
     )
 
 
+@contextmanager
+def started(
+    folder: Path, port: int, *arguments: str, out: IO[str] | int = subprocess.PIPE
+) -> Iterator["subprocess.Popen[str]"]:
+    """Give a simulation that runs; it ends with the test, however that ends."""
+    with subprocess.Popen(
+        command(port, *arguments), cwd=folder, stdout=out, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_each_sensor_sends_its_readings_like_the_firmware(
     broker: Mosquitto, subscriber: Subscriber, folder: Path
 ) -> None:
@@ -140,12 +155,8 @@ def test_a_broker_that_is_away_is_told_once_and_found_when_it_comes_back(
 ) -> None:
     broker.stop()
     output = folder / "output"
-    with (
-        output.open("w") as out,
-        subprocess.Popen(
-            command(broker.port, "--sensors=2", "--every=0.5", "--count=3"), cwd=folder, stdout=out
-        ) as process,
-    ):
+    arguments = "--sensors=2", "--every=0.5", "--count=3"
+    with output.open("w") as out, started(folder, broker.port, *arguments, out=out) as process:
         until(lambda: "Connection refused" in output.read_text())
         broker.start()
         assert process.wait(30) == 0
@@ -155,15 +166,23 @@ def test_a_broker_that_is_away_is_told_once_and_found_when_it_comes_back(
     assert text.splitlines()[-1].endswith(": 6 messages sent, 0 lost.")
 
 
+def test_sensors_find_back_to_a_broker_that_was_restarted(broker: Mosquitto, folder: Path) -> None:
+    output = folder / "output"
+    arguments = "--sensors=2", "--every=0.2"
+    with output.open("w") as out, started(folder, broker.port, *arguments, out=out) as process:
+        until(lambda: "connected" in output.read_text())
+        broker.stop()
+        until(lambda: "Connection refused" in output.read_text())
+        broker.start()
+        until(lambda: "All sensors are connected again" in output.read_text())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert re.search(r": \d+ messages sent, [1-9]\d* lost\.$", output.read_text().strip())
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_a_summary(broker: Mosquitto, folder: Path, number: signal.Signals) -> None:
-    with subprocess.Popen(
-        command(broker.port, "--every=0.2"),
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with started(folder, broker.port, "--every=0.2") as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("6 sensors send to ECCTempHum at 127.0.0.1:")
         process.stdout.readline()
@@ -174,7 +193,7 @@ def test_a_signal_ends_it_with_a_summary(broker: Mosquitto, folder: Path, number
 
 
 def test_it_ends_also_while_the_broker_is_away(folder: Path) -> None:
-    with subprocess.Popen(command(free_port()), cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+    with started(folder, free_port()) as process:
         assert process.stdout is not None
         process.stdout.readline()
         assert "Connection refused" in process.stdout.readline()
@@ -185,19 +204,7 @@ def test_it_ends_also_while_the_broker_is_away(folder: Path) -> None:
 
 
 def test_on_a_terminal_one_line_is_written_over(broker: Mosquitto, folder: Path) -> None:
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        command(broker.port, "--sensors=2", "--every=0.3", "--count=4"), cwd=folder, stdout=theirs
-    ):
-        os.close(theirs)
-        text = b""
-        try:
-            while chunk := os.read(ours, 1000):
-                text += chunk
-        except OSError:  # Linux says so when the other end has closed
-            pass
-        os.close(ours)
-    lines = text.decode().split("\r\n")
+    lines = shown(command(broker.port, "--sensors=2", "--every=0.3", "--count=4"), folder).split("\r\n")
     assert len(lines) == 3  # the introduction, the state and the summary over it, nothing
     assert lines[1].count("\r\x1b[J2 of 2 connected, ") >= 3
     assert lines[1].endswith(": 8 messages sent, 0 lost.")

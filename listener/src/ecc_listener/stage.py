@@ -174,7 +174,7 @@ class Stage:
 
 
 def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
+    path.touch()
     path.chmod(0o600)
     path.write_text(text)
 
