@@ -87,4 +87,4 @@ bench: .venv/.dev ## Measure speed, size and quiet, each beside a reference (20 
 
 .PHONY: faults
 faults: test-setup .venv/.dev ## Run the long matrix of faults (an hour); CYCLES=10 for a tenth of it
-	@cd listener && ../.venv/bin/python -m tests.faults $(PARTS)
+	@cd listener/tests && ../../.venv/bin/python -m faults $(PARTS)

@@ -32,23 +32,28 @@ class Listener:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("ECC_")}
         self.environment |= {f"ECC_{name.upper()}": str(value) for name, value in given.items()}
         self.process: subprocess.Popen[bytes] | None = None
+        self.program = ["-m", "ecc_listener"]
 
     def start(self, *, connected: bool = True, before: tuple[str, ...] = ()) -> None:
         """Start it, and wait until it is connected."""
         (self.folder / "health.json").unlink(missing_ok=True)
-        self.process = subprocess.Popen(
-            [*before, sys.executable, "-m", "ecc_listener"],
-            env=self.environment,
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-        )
+        with (self.folder / "stderr").open("ab") as errors:
+            self.process = subprocess.Popen(
+                [*before, sys.executable, *self.program],
+                env=self.environment,
+                cwd=self.folder,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                # strace passes no signal on: all of them are ended together.
+                process_group=0,
+            )
         if connected:
             until(self.is_connected, 20)
 
     def stop(self, number: int = signal.SIGTERM, timeout_s: float = 15) -> int:
         """End it; give its exit status."""
         assert self.process is not None
-        self.process.send_signal(number)
+        os.killpg(self.process.pid, number)
         status = self.process.wait(timeout_s)
         self.process = None
         return status
@@ -56,7 +61,7 @@ class Listener:
     def end(self) -> None:
         """End it whatever state it is in."""
         if self.process is not None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -94,6 +99,15 @@ class Listener:
             return int(str(self.query(f"SELECT count(*) FROM {table}")[0][0]))
         except sqlite3.OperationalError:
             return 0
+
+    def store_fails(self) -> bool:
+        told = self.health()
+        return told is not None and told.store_fault is not None
+
+    def wait_for_more(self, rows: int, timeout_s: float = 10) -> None:
+        """Wait until at least so many readings have come in addition."""
+        before = self.count()
+        until(lambda: self.count() >= before + rows, timeout_s)
 
     def wait_for(self, rows: int, timeout_s: float = 10) -> None:
         """Wait until exactly so many readings are stored."""

@@ -132,3 +132,13 @@ def test_a_broker_that_never_answers_does_not_fill_the_memory() -> None:
     for burst in range(2, 72):
         record.stored(burst, [Packet(1 + number, number) for number in range(1000)])
     assert record.confirmed >= 5
+
+
+def test_a_burst_without_packets_is_over_at_once() -> None:
+    record = Deliveries([])
+    record.connected(session_present=True)
+    record.stored(1, [])
+    assert record.confirmed == 1
+    record.stored(2, packets(1))
+    record.stored(3, [])
+    assert record.confirmed == 1

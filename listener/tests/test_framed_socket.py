@@ -45,16 +45,16 @@ def test_publishes_are_taken_and_the_rest_is_left_to_paho(pair: Pair) -> None:
     ours.fill()
     assert ours.publishes() == [first]
     assert ours.publishes() == []
-    assert ours.has_packet()
+    assert ours.next_kind() == 13
     assert ours.recv(1) + ours.recv(1) == PINGRESP
     assert ours.publishes() == [second]
-    assert not ours.has_packet()
+    assert ours.next_kind() is None
     with pytest.raises(BlockingIOError):
         ours.recv(1)
 
 
 MESSAGES = st.lists(
-    st.tuples(st.text(max_size=20), st.binary(max_size=300), st.integers(0, 65_535), st.booleans()),
+    st.builds(Publish, st.text(max_size=20), st.binary(max_size=300), st.integers(0, 65_535), st.booleans()),
     max_size=12,
 )
 
@@ -152,3 +152,11 @@ def test_what_the_network_does_not_take_now_waits(pair: Pair) -> None:
         got += len(theirs.recv(1 << 20))
         ours.flush()
     assert not ours.unsent
+
+
+def test_pings_are_counted_whoever_sends_them(pair: Pair) -> None:
+    ours, _ = pair
+    ours.send(b"\xc0\x00")
+    ours.send(b"\x40\x02\x00\x01")
+    ours.send(bytearray(b"\xc0\x00"))
+    assert ours.pings == 2

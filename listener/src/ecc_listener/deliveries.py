@@ -6,8 +6,8 @@ that comes in that phase and equals the record in id and checksum, in its order,
 
 Neither the DUP flag (not set after a broker's restart) nor the id alone (counted from 1 again) would do. And
 an id must leave the record as soon as its acknowledgement has arrived: after a restart of the broker the same
-id may bring a new reading with the same values. What proves it is the broker's answer to something that was
-sent after the acknowledgement, here called a barrier, since a broker handles a connection's packets in order.
+id may bring a new reading with the same values. What proves it is the broker's answer to a ping that was sent
+after the acknowledgement, here called a barrier, since a broker handles a connection's packets in order.
 It takes two in a row: the first answer says that the broker has read the acknowledgement, the second, asked
 for only then, that the broker's turn which wrote it to disk is over.
 """
@@ -87,6 +87,8 @@ class Deliveries:
 
     def stored(self, burst: int, packets: list[Packet]) -> None:
         """Record what a transaction has stored."""
+        if not packets and not self._record:
+            self.confirmed = burst  # Nothing of it can come again.
         self._record.extend((burst, one) for one in packets)
         self.last_burst = burst
         # A broker that never answers: no more ids exist than these, so what is older is over.

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 _READ_BYTES = 256 * 1024
 _PUBLISH = 3
+PINGRESP = 13
+PINGREQ = b"\xc0\x00"
 _MAX_LENGTH_BYTES = 4
 
 
@@ -35,6 +37,8 @@ class FramedSocket:
         self._read = b""
         self._position = 0
         self._unsent = bytearray()
+        self.pings = 0
+        """How many pings were sent, whoever asked for them; they are answered in their order."""
 
     def fill(self) -> None:
         """Read what the network has, up to a buffer full.
@@ -77,9 +81,10 @@ class FramedSocket:
         self._position = position
         return taken
 
-    def has_packet(self) -> bool:
-        """Say whether the next packet is whole."""
-        return _body(self._read, self._position) is not None
+    def next_kind(self) -> int | None:
+        """Give the kind of the next packet (section 2.2.1); None while it isn't whole."""
+        whole = _body(self._read, self._position) is not None
+        return self._read[self._position] >> 4 if whole else None
 
     def recv(self, size: int) -> bytes:
         """Give paho up to `size` bytes of what was read.
@@ -99,7 +104,8 @@ class FramedSocket:
         return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     def send(self, data: bytes | bytearray) -> int:
-        """Take all of `data`; it is sent by `flush`."""
+        """Take all of `data`, a packet or more; it is sent by `flush`."""
+        self.pings += data == PINGREQ
         self._unsent += data
         return len(data)
 

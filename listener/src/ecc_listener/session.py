@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ecc_listener.framed_socket import FramedSocket, Publish
+from ecc_listener.framed_socket import PINGREQ, PINGRESP, FramedSocket, Publish
 
 if TYPE_CHECKING:
     import socket
@@ -31,9 +31,6 @@ _CONNACK_TIMEOUT_S = 10.0
 _MAX_PAUSE_S = 30.0
 _STABLE_S = 2.0
 _PUBACK = Struct(">BBH")
-_PINGREQ = b"\xc0\x00"
-_BARRIER = "ecc-listener/barrier"
-"""A filter that nobody subscribes to. Unsubscribing it changes nothing, but is answered in its turn."""
 
 
 class Broker(NamedTuple):
@@ -73,7 +70,7 @@ class Session:
         self._on_barrier = on_barrier
         self._client: _Client | None = None
         self._receiving: _Client | None = None
-        self._subscription_id: int | None = None
+        self._pongs = self._barrier = 0
         self._pause_s = 0.0
         self._next_try_s = 0.0
         self._since_s = 0.0
@@ -115,9 +112,13 @@ class Session:
         """Take the PUBLISH packets that come next, or let paho handle the other packet that does."""
         published = client.connection.publishes()
         if not published:
-            if not client.connection.has_packet():
+            kind = client.connection.next_kind()
+            if kind is None:
                 return None
             self._check(client.loop_read(), client)
+            self._pongs += kind == PINGRESP
+            if kind == PINGRESP and self._pongs == self._barrier:
+                self._on_barrier()
         return published
 
     def _upkeep(self, client: "_Client") -> None:
@@ -138,9 +139,10 @@ class Session:
         self.flush()
 
     def ask_barrier(self) -> None:
-        """Send what the broker answers once it has handled everything sent before."""
+        """Send a ping, which the broker answers once it has handled everything sent before."""
         if self._client is not None:
-            self._client.unsubscribe(_BARRIER)
+            self._client.connection.send(PINGREQ)
+            self._barrier = self._client.connection.pings
             self.flush()
 
     def flush(self) -> None:
@@ -161,7 +163,7 @@ class Session:
         paho's own pings expect an answer, which stands behind the unread messages; these don't.
         """
         if self._client is not None and self._client.is_connected():
-            self._client.connection.send(_PINGREQ)
+            self._client.connection.send(PINGREQ)
             self.flush()
 
     def restart(self, reason: str) -> None:
@@ -193,13 +195,13 @@ class Session:
             client.tls_set_context(broker.tls)
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
-        client.on_unsubscribe = self._barrier_answered
         try:
             client.connect(broker.host, broker.port, KEEPALIVE_S)
         except (OSError, ValueError) as error:
             self._lost(f"broker {broker.host}:{broker.port} can't be reached: {_reason(error)}")
             return
         self._client = client
+        self._pongs = 0
         self._since_s = now_s
         self.flush()
 
@@ -229,7 +231,7 @@ class Session:
         )
         self._on_connected(flags.session_present)
         self.ask_barrier()
-        _, self._subscription_id = client.subscribe([(topic, 1) for topic in self._broker.topic_filters])
+        client.subscribe([(topic, 1) for topic in self._broker.topic_filters])
         self.flush()
 
     def _subscribed(
@@ -248,9 +250,6 @@ class Session:
         if refused:
             self.fault = f"broker refuses the subscription of {', '.join(refused)}: see its ACL"
             _log.error("The %s", self.fault)
-
-    def _barrier_answered(self, *_: object) -> None:
-        self._on_barrier()
 
     def _check(self, code: MQTTErrorCode, client: "_Client") -> None:
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS and self._client is client:

@@ -14,6 +14,7 @@ _BUSY_TIMEOUT_S = 2.0
 _FAULTS = {
     "locked": "another program holds the database; close the program that has it open",
     "disk is full": "the disk is full; free some space",
+    "Input/output error": "the disk does not read or write; see the system's log, the disk may be failing",
     "disk I/O error": "the disk does not read or write; see the system's log, the disk may be failing",
     "readonly": "the database can't be written; see who owns the file and whether the disk is read-only",
     "unable to open": "the database can't be opened; see that the folder exists and who owns it",
@@ -77,7 +78,7 @@ def _opened(uri: str) -> sqlite3.Connection:
     return connection
 
 
-def explain(error: sqlite3.Error, path: Path) -> str:
+def explain(error: sqlite3.Error | OSError, path: Path) -> str:
     """Say in words what keeps a database from being used, and what to do."""
     text = str(error)
     for fault, meaning in _FAULTS.items():

@@ -6,6 +6,7 @@ the same burst is to be committed again, also when it is unknown whether the fai
 """
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,6 +56,7 @@ class Store:
         self._max_quarantine_bytes = max_quarantine_bytes
         self._quarantine_bytes = 0
         self._sensors: dict[str, _Sensor] = {}
+        self._failed = False
         self._connection: sqlite3.Connection | None = None
         self._lock = _lock(path)
         try:
@@ -182,13 +184,32 @@ class Store:
         try:
             if self._connection is None:
                 self._connection = connect(self.path)
+                self._settle(self._connection)
                 migrate(self._connection)
                 self._sensors.clear()
                 self._quarantine_bytes = quarantine.size_bytes(self._connection)
             yield self._connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
+            self._failed = True
             self._disconnect()
             raise StoreError(explain(error, self.path)) from error
+
+    def _settle(self, connection: sqlite3.Connection) -> None:
+        """See that all one reads in the file is on the disk, before anything is acknowledged because of it.
+
+        What a process that was killed had written but not synced is in the system's memory only. And after a
+        failed sync Linux takes what was not written for clean, and a later sync passes over it: then only a
+        second writing helps, from the WAL into the database.
+        """
+        wal = Path(f"{self.path}-wal")
+        if wal.exists():
+            with wal.open("rb") as file:
+                os.fsync(file.fileno())
+        if self._failed:
+            is_busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if is_busy:
+                raise sqlite3.OperationalError("database is locked")
+            self._failed = False
 
     def _disconnect(self) -> None:
         if self._connection is not None:

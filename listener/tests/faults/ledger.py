@@ -1,0 +1,181 @@
+"""Who keeps count: a publisher that notes what the broker has taken, and the comparison with the rows."""
+
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, Mosquitto21, until
+from listeners import Listener
+
+CACHE = Path(__file__).parents[3] / ".cache"
+
+
+def numbered(number: int) -> bytes:
+    """Make a reading that no other is equal to: its number stands in the temperature."""
+    name = b"ECCTH%02d" % (number % 20)
+    temperature = b"%.6f" % (number / 1e5)
+    return OFFICE.replace(b"73.45", temperature).replace(b"ECCTH01", name)
+
+
+class Outcome(NamedTuple):
+    """What came of a fault: how often it was done, and what became of all that was acknowledged."""
+
+    cycles: int
+    acknowledged: int
+    lost: int
+    doubled: int
+    remark: str = ""
+
+    def is_good(self) -> bool:
+        """Nothing lost, nothing doubled, and something at stake."""
+        return self.lost == 0 and self.doubled == 0 and self.acknowledged > 0
+
+
+class Ledger:
+    """Publishes numbered readings with QoS 1 from a thread, and notes which of them were acknowledged.
+
+    After a lost connection it publishes again what was not: that is what a publisher has to do. Those may
+    stand in two rows, since the broker may have taken both; so they are not counted as doubled.
+    """
+
+    def __init__(self, port: int, *, per_second: float) -> None:
+        self.acknowledged: set[int] = set()
+        self.uncertain: set[int] = set()
+        self.faults = 0
+        self._port = port
+        self._pause_s = 1 / per_second
+        self._next = 1
+        self._waiting: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        until(lambda: self.acknowledged)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(60)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            client = mqtt.Client(CallbackAPIVersion.VERSION2)
+            client.username_pw_set(USERNAME, PASSWORD)
+            client.max_inflight_messages_set(100)
+            client.on_publish = self._published
+            try:
+                client.connect("127.0.0.1", self._port, keepalive=5)
+                self._publish(client)
+            except (OSError, AssertionError):
+                time.sleep(0.05)  # The broker is away.
+            finally:
+                client.loop_stop()
+                with self._lock:
+                    # The broker may have taken them all the same.
+                    self.uncertain |= set(self._waiting.values())
+                    self._waiting.clear()
+
+    def _publish(self, client: mqtt.Client) -> None:
+        client.loop_start()
+        until(client.is_connected, 3)
+        while not self._stop.is_set() and client.is_connected():
+            self._send(client, self._next)
+            self._next += 1
+            self._stop.wait(self._pause_s)
+        end_s = time.monotonic() + 5
+        while self._waiting and client.is_connected() and time.monotonic() < end_s:
+            time.sleep(0.01)
+        client.disconnect()
+
+    def _send(self, client: mqtt.Client, number: int) -> None:
+        with self._lock:
+            info = client.publish("ECCTempHum", numbered(number), qos=1)
+            self._waiting[info.mid] = number
+
+    def _published(
+        self, _client: mqtt.Client, _userdata: object, mid: int, _code: ReasonCode, _properties: Properties
+    ) -> None:
+        with self._lock:
+            number = self._waiting.pop(mid, None)
+            if number is not None:
+                self.acknowledged.add(number)
+
+    def wait_beyond(self, acknowledged: int) -> None:
+        """Wait until the broker takes readings again."""
+        until(lambda: len(self.acknowledged) > acknowledged, 30)
+
+    def compare(self, listener: Listener, cycles: int, remark: str = "", wait_s: float = 60) -> Outcome:
+        """Wait until every acknowledged reading is there, or for so long, and count."""
+        end_s = time.monotonic() + wait_s
+        while (rows := self._rows(listener)) is not None and time.monotonic() < end_s:
+            if rows.keys() >= self.acknowledged:
+                break
+            time.sleep(0.2)
+        time.sleep(1)  # What is sent twice comes at once.
+        rows = self._rows(listener)
+        lost = len(self.acknowledged - rows.keys())
+        doubled = sum(count > 1 for number, count in rows.items() if number not in self.uncertain)
+        return Outcome(cycles, len(self.acknowledged), lost, doubled, remark)
+
+    def _rows(self, listener: Listener) -> dict[int, int]:
+        rows = listener.query("SELECT round(temperatureF * 1e5), count(*) FROM ECCTempHum GROUP BY 1")
+        return {int(float(str(number))): int(str(count)) for number, count in rows}
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Lend a folder below the project, where containers can have it mounted."""
+    CACHE.mkdir(exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix="faults-", dir=CACHE))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@contextmanager
+def broker_21(where: Path, replace: tuple[str, str] = ("", "")) -> Iterator[Mosquitto21]:
+    """Lend the stack's broker."""
+    made = Mosquitto21(where / "broker", replace=replace)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+@contextmanager
+def listening(
+    where: Path, broker: Mosquitto, *, database: Path | None = None, start: bool = True
+) -> Iterator[Listener]:
+    """Lend a listener that runs, and end it whatever state it is in."""
+    settings = {"database_file_path": database} if database else {}
+    made = Listener(where / "listener", broker.port, **settings)
+    if database:
+        made.database = database
+    if start:
+        made.start()
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def sh(*words: object) -> str:
+    """Run a command that must work; give what it says."""
+    done = subprocess.run([str(word) for word in words], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

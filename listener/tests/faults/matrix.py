@@ -1,0 +1,407 @@
+"""Each fault once: `fault(cycles) -> Outcome`. A control is the same with one thing deliberately wrong."""
+
+import os
+import random
+import signal
+import sqlite3
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import ioctl
+from functools import partial
+from pathlib import Path
+from threading import Thread
+
+from brokers import OFFICE, Publisher, until
+from faults.ledger import Ledger, Outcome, broker_21, folder, listening, numbered, sh
+from listeners import Listener
+
+SHUTDOWN_IOCTL = 0x8004587D
+"""EXT4_IOC_SHUTDOWN: the file system stops at once, as when the power goes; 2 keeps the journal as it is."""
+
+
+def listener_killed(cycles: int) -> Outcome:
+    """kill -9 of the listener at random moments under load."""
+    return _listener_ended(cycles, signal.SIGKILL)
+
+
+def listener_stopped(cycles: int) -> Outcome:
+    """SIGTERM of the listener under load."""
+    return _listener_ended(cycles, signal.SIGTERM)
+
+
+def _listener_ended(cycles: int, number: int, **settings: object) -> Outcome:
+    with folder() as where, broker_21(where) as broker, listening(where, broker) as listener:
+        listener.environment |= {f"ECC_{name.upper()}": str(value) for name, value in settings.items()}
+        with Ledger(broker.port, per_second=600) as ledger:
+            for _ in range(cycles):
+                time.sleep(random.uniform(0.05, 0.6))
+                listener.stop(number)
+                listener.start(connected=False)
+                until(listener.is_connected, 30)
+        return ledger.compare(listener, cycles)
+
+
+def control_acknowledged_early(cycles: int) -> Outcome:
+    """Control: a listener that acknowledges before it stores, killed the same way, must lose."""
+    early = (
+        "import sys; from ecc_listener import cli, service\n"
+        "def store_held(self, honest=service.Service.store_held):\n"
+        "    if self.held: self.session.acknowledge(self.held[1]); import time; time.sleep(0.02)\n"
+        "    honest(self)\n"
+        "service.Service.store_held = store_held; sys.exit(cli.main([]))"
+    )
+    return _killed_program(cycles, early)
+
+
+def control_not_recorded(cycles: int) -> Outcome:
+    """Control: a listener that does not record what it stored, killed the same way, must double."""
+    forgetful = (
+        "import sys, time; from ecc_listener import cli, deliveries, service, session\n"
+        "deliveries.Deliveries.is_stored = lambda self, packet: False\n"
+        "honest = session.Session.acknowledge\n"
+        "def late(self, messages): time.sleep(0.02); honest(self, messages)\n"
+        "session.Session.acknowledge = late; sys.exit(cli.main([]))"
+    )
+    return _killed_program(cycles, forgetful)
+
+
+def _killed_program(cycles: int, program: str) -> Outcome:
+    with folder() as where, broker_21(where) as broker, listening(where, broker, start=False) as listener:
+        listener.program = ["-c", program]
+        listener.start()
+        with Ledger(broker.port, per_second=600) as ledger:
+            for _ in range(cycles):
+                time.sleep(random.uniform(0.2, 0.6))
+                listener.stop(signal.SIGKILL)
+                listener.start()
+        return ledger.compare(listener, cycles, wait_s=5)
+
+
+def broker_killed(cycles: int) -> Outcome:
+    """kill -9 of the broker under load; the publisher repeats what was not acknowledged."""
+    return _broker_ended(cycles, signal.SIGKILL)
+
+
+def broker_restarted(cycles: int) -> Outcome:
+    """Graceful restart of the broker under load."""
+    return _broker_ended(cycles, signal.SIGTERM)
+
+
+def both_killed(cycles: int) -> Outcome:
+    """Broker and listener killed at the same moment."""
+    return _broker_ended(cycles, signal.SIGKILL, both=True)
+
+
+def control_snapshots(cycles: int) -> Outcome:
+    """Control: Mosquitto's own snapshots in place of persist_sqlite must lose when the broker is killed."""
+    plugin = "global_plugin /usr/lib/mosquitto_persist_sqlite.so\npersistence_location /mosquitto/data/\n"
+    rest = "plugin_opt_sync full\nplugin_opt_flush_period 0\n"
+    snapshots = "persistence true\npersistence_location /mosquitto/data/\nautosave_interval 30\n"
+    return _broker_ended(cycles, signal.SIGKILL, both=True, replace=(plugin + rest, snapshots))
+
+
+def _broker_ended(
+    cycles: int, number: int, *, both: bool = False, replace: tuple[str, str] = ("", "")
+) -> Outcome:
+    with folder() as where, broker_21(where, replace) as broker, listening(where, broker) as listener:
+        with Ledger(broker.port, per_second=600) as ledger:
+            for _ in range(cycles):
+                time.sleep(random.uniform(0.3, 0.8))
+                ending = Thread(target=listener.stop, args=(number,))
+                if both:
+                    ending.start()
+                broker.stop(number)
+                if both:
+                    ending.join()
+                    listener.start(connected=False)
+                broker.start()
+                before = len(ledger.acknowledged)
+                ledger.wait_beyond(before)
+        return ledger.compare(listener, cycles)
+
+
+@contextmanager
+def _disk(where: Path, options: str = "loop") -> Iterator[Path]:
+    """Lend a small ext4 of its own."""
+    image, mount = where / "disk.img", where / "disk"
+    mount.mkdir()
+    sh("truncate", "-s", "64M", image)
+    sh("mkfs.ext4", "-q", image)
+    sh("mount", "-o", options, image, mount)
+    try:
+        yield mount
+    finally:
+        sh("umount", mount)
+
+
+def power_cut(cycles: int) -> Outcome:
+    """The power goes: the file system under the database stops at once, and is mounted again."""
+    return _power_cut(cycles)
+
+
+def control_power_cut_unsynced(cycles: int) -> Outcome:
+    """Control: with synchronous=OFF a power cut must lose."""
+    return _power_cut(cycles, "PRAGMA synchronous = OFF")
+
+
+def _power_cut(cycles: int, pragma: str | None = None) -> Outcome:
+    unsynced = (
+        "import sys; from ecc_listener import cli, sqlite, store\n"
+        "def connect(path, honest=sqlite.connect):\n"
+        f"    made = honest(path); made.execute({pragma!r}); return made\n"
+        "store.connect = connect; sys.exit(cli.main([]))"
+    )
+    with folder() as where, broker_21(where) as broker, _disk(where) as disk:
+        with listening(where, broker, database=disk / "db", start=False) as listener:
+            if pragma:
+                listener.program = ["-c", unsynced]
+            listener.start()
+            with Ledger(broker.port, per_second=600) as ledger:
+                for _ in range(cycles):
+                    time.sleep(random.uniform(0.3, 1.0))
+                    _stop_disk(disk)
+                    listener.stop(signal.SIGKILL)
+                    sh("umount", disk)
+                    sh("mount", "-o", "loop", where / "disk.img", disk)
+                    if not pragma:
+                        _check_sound(listener)
+                    listener.start()
+            return ledger.compare(
+                listener, cycles, "the file was sound each time", wait_s=5 if pragma else 60
+            )
+
+
+def _check_sound(listener: Listener) -> None:
+    connection = sqlite3.connect(listener.database)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+def _stop_disk(mount: Path) -> None:
+    handle = os.open(mount, os.O_RDONLY)
+    try:
+        ioctl(handle, SHUTDOWN_IOCTL, struct.pack("I", 2))
+    finally:
+        os.close(handle)
+
+
+def disk_full(cycles: int) -> Outcome:
+    """The disk under the database gets full, and has room again."""
+    with folder() as where, broker_21(where) as broker, _disk(where) as disk:
+        with listening(where, broker, database=disk / "db") as listener:
+            with Ledger(broker.port, per_second=300) as ledger:
+                for _ in range(cycles):
+                    ballast = disk / "ballast"
+                    subprocess.run(
+                        ["dd", "if=/dev/zero", f"of={ballast}", "bs=64k"], check=False, capture_output=True
+                    )
+                    until(listener.store_fails, 60)
+                    ballast.unlink()
+                    until(lambda: not listener.store_fails(), 30)
+            return ledger.compare(listener, cycles)
+
+
+def read_only(cycles: int) -> Outcome:
+    """The file system finds an error and turns read-only, as Linux does; then it is repaired."""
+    with folder() as where, broker_21(where) as broker, _disk(where, "loop,errors=remount-ro") as disk:
+        with listening(where, broker, database=disk / "db") as listener:
+            with Ledger(broker.port, per_second=300) as ledger:
+                for _ in range(cycles):
+                    device = sh("findmnt", "-no", "SOURCE", disk).strip()
+                    Path(f"/sys/fs/ext4/{Path(device).name}/trigger_fs_error").write_text(
+                        "an error for a test"
+                    )
+                    until(listener.store_fails, 30)
+                    listener.stop()
+                    sh("umount", disk)
+                    subprocess.run(["fsck.ext4", "-fy", where / "disk.img"], check=False, capture_output=True)
+                    sh("mount", "-o", "loop,errors=remount-ro", where / "disk.img", disk)
+                    listener.start()
+                return ledger.compare(listener, cycles)
+
+
+def locked(cycles: int) -> Outcome:
+    """Another program holds the database for longer than any time-out."""
+    with folder() as where, broker_21(where) as broker, listening(where, broker) as listener:
+        with Ledger(broker.port, per_second=300) as ledger:
+            for _ in range(cycles):
+                intruder = sqlite3.connect(listener.database, isolation_level=None)
+                until(partial(_locks, intruder))
+                until(listener.store_fails, 30)
+                time.sleep(120 if cycles > 1 else 5)
+                intruder.execute("ROLLBACK")
+                intruder.close()
+                until(lambda: not listener.store_fails(), 30)
+        return ledger.compare(listener, cycles, "held for two minutes" if cycles > 1 else "")
+
+
+def _locks(intruder: sqlite3.Connection) -> bool:
+    try:
+        intruder.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
+def io_error(cycles: int) -> Outcome:
+    """The Nth write or sync of the listener fails, for every N up to `cycles`."""
+    calls = "pwrite64,fdatasync,fsync,ftruncate"
+    failed = 0
+    with folder() as where, broker_21(where) as broker, listening(where, broker, start=False) as listener:
+        listener.start()
+        with Ledger(broker.port, per_second=100) as ledger:
+            for number in range(1, cycles + 1):
+                listener.stop()
+                inject = f"-e=inject={calls}:error=EIO:when={number}"
+                listener.start(before=("strace", "-qq", "-f", "-o", "/dev/null", f"-e=trace={calls}", inject))
+                listener.wait_for_more(20, 30)
+                failed += "can't be stored" in listener.log()
+                (where / "listener" / "log").unlink()
+        return ledger.compare(listener, cycles, f"{failed} of them met the store at work")
+
+
+def network_dropping(cycles: int) -> Outcome:
+    """The network between broker and listener swallows everything for a while."""
+    return _network_cut(cycles, "drop")
+
+
+def network_resetting(cycles: int) -> Outcome:
+    """The network between broker and listener resets every connection for a while."""
+    return _network_cut(cycles, "reject with tcp reset")
+
+
+def _network_cut(cycles: int, verdict: str) -> Outcome:
+    table = f"ecctest{os.getpid()}"
+    with folder() as where, broker_21(where) as broker, listening(where, broker, start=False) as listener:
+        # The listener alone goes to the broker by another address, so that only its way is cut.
+        listener.environment["ECC_MQTT_BROKER"] = "127.0.0.2"
+        listener.start()
+        sh("nft", "add", "table", "inet", table)
+        try:
+            sh("nft", f"add chain inet {table} out {{ type filter hook output priority 0; }}")
+            with Ledger(broker.port, per_second=300) as ledger:
+                for _ in range(cycles):
+                    time.sleep(random.uniform(0.2, 1.0))
+                    for way in ("ip daddr", "ip saddr"):
+                        sh("nft", f"add rule inet {table} out {way} 127.0.0.2 meta l4proto tcp {verdict}")
+                    time.sleep(random.uniform(1.0, 3.0))
+                    sh("nft", "flush", "table", "inet", table)
+                    listener.wait_for_more(1, 120)
+            return ledger.compare(listener, cycles, wait_s=120)
+        finally:
+            sh("nft", "delete", "table", "inet", table)
+
+
+def queued(messages: int) -> Outcome:
+    """Very many messages wait at the broker while the listener is away."""
+    with folder() as where, broker_21(where) as broker, listening(where, broker) as listener:
+        listener.stop()
+        with Publisher(broker.port) as publisher:
+            for number in range(1, messages + 1):
+                publisher.publish(numbered(number))
+                publisher.limit(2_000)
+        began_s = time.monotonic()
+        listener.start(connected=False)
+        listener.wait_for(messages, 120)
+        return _count(listener, messages, f"stored in {time.monotonic() - began_s:.1f} s, the start included")
+
+
+def flood(seconds: int) -> Outcome:
+    """One sensor sends 1,000 readings a second, while another one stays served."""
+    longest_s = 0.0
+    with folder() as where, broker_21(where) as broker, listening(where, broker) as listener:
+        with Ledger(broker.port, per_second=1_000) as ledger, Publisher(broker.port) as other:
+            for number in range(1, seconds + 1):
+                sent_s = time.monotonic()
+                other.publish(OFFICE.replace(b"ECCTH01", b"QUIET%d" % number))
+                until(partial(listener.query, f"SELECT 1 FROM ECCTempHum WHERE sensorName = 'QUIET{number}'"))
+                longest_s = max(longest_s, time.monotonic() - sent_s)
+                time.sleep(1)
+        outcome = ledger.compare(listener, seconds)
+    rate = outcome.acknowledged / seconds
+    return outcome._replace(remark=f"{rate:.0f}/s; the other sensor waited {1000 * longest_s:.0f} ms at most")
+
+
+def malformed(messages: int) -> Outcome:
+    """Payloads that are no readings, generated, through the broker, with readings between them."""
+    chance = random.Random(1)
+    readings = 0
+    with folder() as where, broker_21(where) as broker, listening(where, broker) as listener:
+        with Publisher(broker.port) as publisher:
+            for number in range(messages):
+                if number % 100 == 0:
+                    readings += 1
+                    publisher.publish(numbered(readings))
+                publisher.publish(garbage(chance))
+                publisher.limit(2_000)
+        listener.wait_for(readings, 120)
+        dropped = listener.query("SELECT coalesce(sum(value), 0) FROM ECCCounter")[0][0]
+        kept = listener.count("ECCRejected") + int(str(dropped))
+        return _count(listener, readings, f"{kept} of {messages} in the quarantine or counted as dropped")
+
+
+def garbage(chance: random.Random) -> bytes:
+    """Make a payload that is no reading: noise, or the firmware's line with something broken in it."""
+    if chance.random() < 0.3:
+        return chance.randbytes(chance.randrange(200))
+    fields = OFFICE.split(b"&")
+    broken = chance.randrange(6)
+    values = [b"nan", b"", b"1e999", b"--1", b"0x10", b"NULL", b"1;DROP", "٣".encode(), b"%ff", b"1_0", b"\0"]
+    fields[broken] = fields[broken].split(b"=")[0] + b"=" + chance.choice(values)
+    chance.shuffle(fields)
+    return b"&".join(fields)
+
+
+def _count(listener: Listener, readings: int, remark: str) -> Outcome:
+    rows = listener.query("SELECT round(temperatureF * 1e5), count(*) FROM ECCTempHum GROUP BY 1")
+    doubled = sum(int(str(count)) > 1 for _, count in rows)
+    return Outcome(1, readings, readings - len(rows), doubled, remark)
+
+
+def clock_steps(cycles: int) -> Outcome:
+    """The clock steps back and forth by hours."""
+    with folder() as where, broker_21(where) as broker, listening(where, broker, start=False) as listener:
+        stamp = where / "faketime"
+        stamp.write_text("+0")
+        library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+        listener.environment |= {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(stamp),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        listener.start()
+        with Ledger(broker.port, per_second=300) as ledger:
+            for cycle in range(cycles):
+                stamp.write_text(f"{random.choice('+-')}{random.randrange(1, 6)}h" if cycle % 2 else "+0")
+                listener.wait_for_more(50, 30)
+        spread = listener.query("SELECT count(DISTINCT substr(recordWrittenUTC, 1, 13)) FROM ECCTempHum")[0][
+            0
+        ]
+        return ledger.compare(listener, cycles, f"rows in {spread} different hours")
+
+
+def standing_still(cycles: int) -> Outcome:
+    """The loop stands still: the interpreter ends it, and whoever supervises starts it again."""
+    impatient = (
+        "import sys, time; from pathlib import Path; from ecc_listener import cli, service\n"
+        "service._STANDSTILL_S = 2\n"
+        "honest = service.Service.turn\n"
+        "def turn(self):\n"
+        "    if Path('stand-still').exists(): Path('stand-still').unlink(); time.sleep(3600)\n"
+        "    honest(self)\n"
+        "service.Service.turn = turn; sys.exit(cli.main([]))"
+    )
+    with folder() as where, broker_21(where) as broker, listening(where, broker, start=False) as listener:
+        listener.program = ["-c", impatient]
+        listener.start()
+        with Ledger(broker.port, per_second=300) as ledger:
+            for _ in range(cycles):
+                (listener.folder / "stand-still").touch()
+                assert listener.process
+                assert listener.process.wait(20) != 0
+                listener.start()
+        return ledger.compare(listener, cycles)
