@@ -99,7 +99,11 @@ class Mosquitto21(Mosquitto):
         config.mkdir()
         text = (ROOT / "mosquitto/mosquitto.conf").read_text()
         assert replace[0] in text
-        text = text.replace(*replace).replace("listener 1883", f"listener {self.port} 127.0.0.1")
+        text = text.replace(*replace).replace(
+            "listener 1883",
+            # The second address is for the tests that cut the network on one way only.
+            f"listener {self.port} 127.0.0.1\nlistener {self.port} 127.0.0.2",
+        )
         (config / "mosquitto.conf").write_text(f"{text}\n{extra}\n")
         (config / "acl").write_text(f"user {USERNAME}\ntopic readwrite #\n")
         passwords = folder / "passwords"

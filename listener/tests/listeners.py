@@ -50,6 +50,15 @@ class Listener:
         if connected:
             until(self.is_connected, 20)
 
+    def start_supervised(self, before: tuple[str, ...]) -> None:
+        """Start it as Compose does: where the start itself fails, once more."""
+        self.start(connected=False, before=before)
+        process = self.process
+        assert process
+        until(lambda: self.is_connected() or process.poll() is not None, 20)
+        if process.poll() is not None:
+            self.start()
+
     def stop(self, number: int = signal.SIGTERM, timeout_s: float = 15) -> int:
         """End it; give its exit status."""
         assert self.process is not None
