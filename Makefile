@@ -36,7 +36,7 @@ status: ## Show containers, connection, last message, sensors and sizes
 .PHONY: sql
 sql: ## Look into the database with SQL, without changing anything
 	@command -v sqlite3 >/dev/null || { echo "sqlite3 is missing. Next step: sudo apt install sqlite3" >&2; exit 1; }
-	@sqlite3 -readonly -header -column data/db/ECCTempHum.sqlite3
+	@sqlite3 -readonly -header -column -cmd ".read listener/scripts/views.sql" data/db/ECCTempHum.sqlite3
 
 .PHONY: add-sensor
 add-sensor: ## Give a sensor a user of its own at the broker: NAME=...
