@@ -34,7 +34,6 @@ class Health:
     messages: int = 0
     rows: int = 0
     rejected: int = 0
-    again: int = 0
     connections: int = 0
 
 

@@ -19,7 +19,7 @@ from ecc_listener.deliveries import Deliveries, packet
 from ecc_listener.health import utc_iso
 from ecc_listener.quarantine import RETAINED, Arrival, Rejected
 from ecc_listener.reading import NotAReading, decode
-from ecc_listener.session import KEEPALIVE_S, Broker, Message, Session
+from ecc_listener.session import KEEPALIVE_S, Broker, Message, Session, pause
 from ecc_listener.settings import Settings, unknown_variables
 from ecc_listener.sqlite import StoreError
 from ecc_listener.store import Burst, Store
@@ -94,14 +94,15 @@ class Service:
         """Turn until told to stop."""
         while not self.stopping:
             try:
-                self.turn()
                 if time.monotonic() >= self.next_tick_s:
                     self.next_tick_s = time.monotonic() + _TICK_S
                     self.tick()
+                self.turn()
             except Exception:  # noqa: BLE001 - the one place: nothing may end the loop
                 _log.exception("A fault in this program; the broker will send again what was not stored")
                 self.held = None
-                self.session.restart("session set up anew after a fault")
+                self.session.restart("session set up anew after a fault in this program")
+                pause(_TICK_S)
 
     def turn(self) -> None:
         """Move what has come one way through: receive, decode, store, acknowledge."""
@@ -169,7 +170,7 @@ class Service:
         if now_s >= self.next_hold_s:
             self.next_hold_s = now_s + KEEPALIVE_S / 3
             self.session.hold()
-        time.sleep(max(0.0, min(self.next_store_s, self.next_tick_s) - now_s))
+        pause(min(self.next_store_s, self.next_tick_s) - now_s)
 
     def tidy_record(self) -> None:
         """Take off the record what the broker has forgotten; ask it for more."""
@@ -240,7 +241,7 @@ class Service:
         until_s = time.monotonic() + _STOP_WITHIN_S
         while self.held is not None and time.monotonic() < until_s:
             self.store_held()
-            time.sleep(0.1 if self.held else 0.0)
+            pause(0.1)
         self.session.close()
         self.store.close()
         self.settings.health_file_path.unlink(missing_ok=True)

@@ -81,7 +81,7 @@ class Session:
     def wait(self, timeout_s: float) -> None:
         """Return when there is something to read, or after `timeout_s`."""
         if self._client is None:
-            time.sleep(max(0.0, min(timeout_s, self._next_try_s - time.monotonic())))
+            pause(min(timeout_s, self._next_try_s - time.monotonic()))
             return
         connection = self._client.connection
         if not connection.waits():
@@ -283,6 +283,11 @@ class _Client(mqtt.Client):
     def _create_socket(self) -> FramedSocket:
         self.connection = FramedSocket(cast("socket.socket", super()._create_socket()))
         return self.connection
+
+
+def pause(time_s: float) -> None:
+    """Let time pass, by a wait that no step of the clock disturbs."""
+    select.select([], [], [], max(0.0, time_s))
 
 
 def _reason(error: Exception) -> str:

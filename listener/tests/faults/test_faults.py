@@ -1,0 +1,64 @@
+"""A short form of each fault; `make faults` runs the long one, with the controls."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+
+import pytest
+
+from faults import matrix
+from faults.ledger import Ledger, Outcome, broker_21, folder, listening
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+needs_mounts = pytest.mark.privileged
+
+
+@pytest.mark.parametrize(
+    ("fault", "cycles"),
+    [
+        (matrix.listener_killed, 4),
+        (matrix.listener_stopped, 2),
+        (matrix.broker_killed, 2),
+        (matrix.broker_restarted, 2),
+        pytest.param(matrix.power_cut, 3, marks=needs_mounts),
+        pytest.param(matrix.disk_full, 1, marks=needs_mounts),
+        pytest.param(matrix.read_only, 1, marks=needs_mounts),
+        (matrix.locked, 1),
+        (matrix.io_error, 4),
+        pytest.param(matrix.network_dropping, 1, marks=needs_mounts),
+        pytest.param(matrix.network_resetting, 1, marks=needs_mounts),
+        (matrix.queued, 5_000),
+        (matrix.flood, 3),
+        (matrix.malformed, 3_000),
+        (matrix.clock_steps, 4),
+        (matrix.standing_still, 1),
+    ],
+)
+def test_nothing_is_lost_and_nothing_is_doubled(fault: Callable[[int], Outcome], cycles: int) -> None:
+    outcome = fault(cycles)
+    assert outcome.is_good(), outcome
+
+
+def test_when_both_are_killed_only_what_the_broker_had_not_on_its_disk_is_gone() -> None:
+    outcome = matrix.both_killed(2)
+    assert outcome.doubled == 0
+    # Between its answer and its disk lies a turn of the broker: at 600 messages a second, a few at most.
+    assert outcome.lost <= 20
+
+
+def test_the_ledger_finds_what_is_lost_and_what_is_doubled() -> None:
+    with folder() as where, broker_21(where) as broker, listening(where, broker) as listener:
+        with Ledger(broker.port, per_second=100) as ledger:
+            time.sleep(1)
+        assert ledger.compare(listener, 1).is_good()
+        listener.stop()
+        with sqlite3.connect(listener.database) as connection:
+            connection.execute("DELETE FROM ECCTempHum WHERE rowid = 5")
+            connection.execute(
+                "INSERT INTO ECCTempHum SELECT 'again', dewPointF, temperatureF, relHumidityPercent, battVoltage,"
+                " battPercent, apRSSI, sensorName FROM ECCTempHum WHERE rowid = 6"
+            )
+        connection.close()
+        found = ledger.compare(listener, 1, wait_s=1)
+    assert (found.lost, found.doubled) == (1, 1)
