@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,6 @@ from typing import NamedTuple, Self
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
 from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, Mosquitto21, until
 from listeners import Listener
@@ -38,26 +37,25 @@ class Outcome(NamedTuple):
     remark: str = ""
 
     def is_good(self) -> bool:
-        """Nothing lost, nothing doubled, and something at stake."""
-        return self.lost == 0 and self.doubled == 0 and self.acknowledged > 0
+        """Nothing lost, nothing doubled, and something at stake in every cycle."""
+        return self.lost == 0 and self.doubled == 0 and self.acknowledged >= self.cycles
 
 
 class Ledger:
     """Publishes numbered readings with QoS 1 from a thread, and notes which of them were acknowledged.
 
-    After a lost connection it publishes again what was not: that is what a publisher has to do. Those may
-    stand in two rows, since the broker may have taken both; so they are not counted as doubled.
+    After a lost connection it publishes again what was not, as a publisher has to do. Those may stand in two
+    rows, since the broker may have taken both; so they are not counted as doubled.
     """
 
     def __init__(self, port: int, *, per_second: float) -> None:
         self.acknowledged: set[int] = set()
         self.uncertain: set[int] = set()
-        self.faults = 0
         self._port = port
         self._pause_s = 1 / per_second
-        self._next = 1
-        self._waiting: dict[int, int] = {}
-        self._lock = threading.Lock()
+        self._last = 0
+        self._waiting: dict[int, int] = {}  # packet id -> number
+        self._answers: deque[int] = deque()  # packet ids, filled by paho's thread
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -69,49 +67,47 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(60)
+        assert not self._thread.is_alive(), "the publisher hangs"
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            client = mqtt.Client(CallbackAPIVersion.VERSION2)
+            client = mqtt.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
             client.username_pw_set(USERNAME, PASSWORD)
             client.max_inflight_messages_set(100)
-            client.on_publish = self._published
+            client.on_publish = lambda *given: self._answers.append(given[2])
             try:
-                client.connect("127.0.0.1", self._port, keepalive=5)
+                client.connect("127.0.0.1", self._port, keepalive=10)
+                client.loop_start()
+                until(client.is_connected, 5)
                 self._publish(client)
             except (OSError, AssertionError):
                 time.sleep(0.05)  # The broker is away.
-            finally:
-                client.loop_stop()
-                with self._lock:
-                    # The broker may have taken them all the same.
-                    self.uncertain |= set(self._waiting.values())
-                    self._waiting.clear()
+            client.disconnect()
+            client.loop_stop()
+            self._settle()
+            # The broker may have taken these all the same.
+            self.uncertain |= set(self._waiting.values())
+            self._waiting.clear()
 
     def _publish(self, client: mqtt.Client) -> None:
-        client.loop_start()
-        until(client.is_connected, 3)
+        for number in sorted(self.uncertain - self.acknowledged):
+            self._send(client, number)
         while not self._stop.is_set() and client.is_connected():
-            self._send(client, self._next)
-            self._next += 1
+            self._last += 1
+            self._send(client, self._last)
             self._stop.wait(self._pause_s)
         end_s = time.monotonic() + 5
         while self._waiting and client.is_connected() and time.monotonic() < end_s:
             time.sleep(0.01)
-        client.disconnect()
+            self._settle()
 
     def _send(self, client: mqtt.Client, number: int) -> None:
-        with self._lock:
-            info = client.publish("ECCTempHum", numbered(number), qos=1)
-            self._waiting[info.mid] = number
+        self._waiting[client.publish("ECCTempHum", numbered(number), qos=1).mid] = number
+        self._settle()
 
-    def _published(
-        self, _client: mqtt.Client, _userdata: object, mid: int, _code: ReasonCode, _properties: Properties
-    ) -> None:
-        with self._lock:
-            number = self._waiting.pop(mid, None)
-            if number is not None:
-                self.acknowledged.add(number)
+    def _settle(self) -> None:
+        while self._answers:
+            self.acknowledged.add(self._waiting.pop(self._answers.popleft()))
 
     def wait_beyond(self, acknowledged: int) -> None:
         """Wait until the broker takes readings again."""
