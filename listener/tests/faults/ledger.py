@@ -123,7 +123,7 @@ class Ledger:
         time.sleep(1)  # What is sent twice comes at once.
         rows = self._rows(listener)
         lost = len(self.acknowledged - rows.keys())
-        doubled = sum(count > 1 for number, count in rows.items() if number not in self.uncertain)
+        doubled = sum(rows.get(number, 0) > 1 for number in self.acknowledged - self.uncertain)
         return Outcome(cycles, len(self.acknowledged), lost, doubled, remark)
 
     def _rows(self, listener: Listener) -> dict[int, int]:

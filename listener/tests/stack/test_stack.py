@@ -5,8 +5,11 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from brokers import OFFICE, until
 from projects import Project, project
@@ -122,6 +125,84 @@ def test_nobody_unknown_enters_and_sensors_cannot_read(stack: Project) -> None:
     spy.loop_stop()
     assert overheard == []
     assert stack.count() == rows + 1
+
+
+def _still_serves(stack: Project) -> None:
+    rows = stack.count()
+    stack.publish(OFFICE)
+    until(lambda: stack.count() == rows + 1)
+
+
+def test_a_sensor_s_password_does_not_take_the_listener_s_session(stack: Project) -> None:
+    username, password = stack.account()
+    intruder = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="ecc-listener", clean_session=False)
+    intruder.username_pw_set(username, password)
+    intruder.connect("127.0.0.1", stack.port)
+    intruder.loop_start()
+    until(intruder.is_connected)
+    intruder.subscribe("ECCTempHum", 1)
+    overheard: list[object] = []
+    intruder.on_message = lambda *given: overheard.append(given[2])
+    _still_serves(stack)
+    intruder.disconnect()
+    intruder.loop_stop()
+    assert overheard == []
+    log = stack.compose("logs", "--no-color", "listener").stdout
+    assert "Connection lost" not in log
+
+
+def test_a_huge_payload_is_refused_before_it_takes_memory(stack: Project) -> None:
+    username, password = (word.encode() for word in stack.account())
+    rows = stack.count("ECCRejected")
+    with socket.create_connection(("127.0.0.1", stack.port)) as intruder:
+        intruder.settimeout(20)
+        name = b"".join(len(word).to_bytes(2, "big") + word for word in (b"huge", username, password))
+        body = b"\x00\x04MQTT\x04\xc2\x00\x3c" + name
+        intruder.sendall(b"\x10" + bytes([len(body)]) + body)
+        assert intruder.recv(4) == b"\x20\x02\x00\x00"
+        # A PUBLISH packet of 256 MB, the most that MQTT can say.
+        packet = b"\x30\xff\xff\xff\x7f\x00\x0aECCTempHum" + bytes(300 << 20)
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            intruder.sendall(packet)
+    _still_serves(stack)
+    assert stack.count("ECCRejected") == rows
+
+
+def test_a_thousand_connections_and_half_a_greeting_keep_nobody_else_out(stack: Project) -> None:
+    crowd = []
+    for _ in range(1_000):
+        one = socket.socket()
+        one.setblocking(False)
+        one.connect_ex(("127.0.0.1", stack.port))
+        crowd.append(one)
+    for one in crowd[::10]:
+        with suppress(OSError):
+            one.send(b"\x10\x20\x00\x04MQ")
+    time.sleep(2)
+    rows = stack.count()
+    listener_alive = stack.is_healthy("listener")
+    for one in crowd:
+        one.close()
+    assert listener_alive
+    until(lambda: _publishes(stack), 30)
+    assert stack.count() >= rows + 1
+
+
+def _publishes(stack: Project) -> bool:
+    rows = stack.count()
+    try:
+        stack.publish(OFFICE)
+    except (OSError, AssertionError):
+        return False
+    until(lambda: stack.count() > rows)
+    return True
+
+
+def test_make_simulate_plays_sensors(stack: Project) -> None:
+    rows = stack.count()
+    played = stack.run("make", "simulate", "OPTIONS=--sensors 3 --count 2 --every 0.2")
+    assert played.returncode == 0, played.stderr
+    until(lambda: stack.count() == rows + 6)
 
 
 def test_a_second_make_up_overwrites_and_breaks_nothing(stack: Project) -> None:
