@@ -67,6 +67,11 @@ class Listener:
         self.process = None
         return status
 
+    def freeze(self) -> None:
+        """Let it do nothing any more, not even end."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
     def end(self) -> None:
         """End it whatever state it is in."""
         if self.process is not None:

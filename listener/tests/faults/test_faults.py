@@ -19,7 +19,6 @@ needs_mounts = pytest.mark.privileged
     [
         (matrix.listener_killed, 4),
         (matrix.listener_stopped, 2),
-        (matrix.broker_killed, 2),
         (matrix.broker_restarted, 2),
         pytest.param(matrix.power_cut, 3, marks=needs_mounts),
         pytest.param(matrix.disk_full, 1, marks=needs_mounts),
@@ -40,11 +39,13 @@ def test_nothing_is_lost_and_nothing_is_doubled(fault: Callable[[int], Outcome],
     assert outcome.is_good(), outcome
 
 
-def test_when_both_are_killed_only_what_the_broker_had_not_on_its_disk_is_gone() -> None:
-    outcome = matrix.both_killed(2)
+@pytest.mark.parametrize("fault", [matrix.broker_killed, matrix.both_killed])
+def test_a_killed_broker_loses_at_most_what_it_had_not_on_its_disk(fault: Callable[[int], Outcome]) -> None:
+    outcome = fault(2)
     assert outcome.doubled == 0
-    # Between its answer and its disk lies a turn of the broker: at 600 messages a second, a few at most.
-    assert outcome.lost <= 20
+    assert outcome.acknowledged > 100
+    # Its answer goes out a moment before its disk has the message: at 600 a second these are a few at most.
+    assert outcome.lost <= 10
 
 
 def test_the_ledger_finds_what_is_lost_and_what_is_doubled() -> None:
