@@ -289,16 +289,17 @@ def main() -> None:
     figures: Figures = {}
     for name in chosen:
         parts[name](figures)
-    if set(chosen) == set(parts):
-        model = next(
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        )
-        machine = f"{os.cpu_count()} cores, {model}, Python {platform.python_version()}"
-        kept = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": machine, "figures": figures}
-        RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
-        print(f"Kept in {RESULTS.relative_to(HERE.parents[1])}")
+    model = next(
+        line.split(":")[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    machine = f"{os.cpu_count()} cores, {model}, Python {platform.python_version()}"
+    for what, figure in figures.items():
+        kept[what] = figure | {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": machine}
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+    print(f"Kept in {RESULTS.relative_to(HERE.parents[1])}")
 
 
 if __name__ == "__main__":

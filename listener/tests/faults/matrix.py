@@ -157,8 +157,8 @@ def power_cut(cycles: int) -> Outcome:
 
 
 def control_power_cut_unsynced(cycles: int) -> Outcome:
-    """Control: with synchronous=OFF a power cut must lose."""
-    return _power_cut(cycles, "PRAGMA synchronous = OFF")
+    """Control: with synchronous=NORMAL a power cut must lose."""
+    return _power_cut(cycles, "PRAGMA synchronous = NORMAL")
 
 
 def _power_cut(cycles: int, pragma: str | None = None) -> Outcome:
@@ -185,9 +185,8 @@ def _power_cut(cycles: int, pragma: str | None = None) -> Outcome:
                     if not pragma:
                         _check_sound(listener)
                     listener.start()
-            return ledger.compare(
-                listener, cycles, "the file was sound each time", wait_s=5 if pragma else 60
-            )
+            remark = "" if pragma else "the file was sound each time"
+            return ledger.compare(listener, cycles, remark, wait_s=5 if pragma else 60)
 
 
 def _check_sound(listener: Listener) -> None:
