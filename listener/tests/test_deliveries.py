@@ -55,7 +55,31 @@ def test_after_the_first_new_packet_nothing_is_sent_again() -> None:
     assert [record.is_stored(one) for one in packets(9, 1, 2)] == [False, False, False]
 
 
-def test_after_the_first_barrier_nothing_is_sent_again() -> None:
+def test_a_broker_that_sends_again_in_portions_is_followed_to_the_end() -> None:
+    record = deliveries(1, 2, 3, 4)
+    record.connected(session_present=True)
+    assert record.is_stored(packets(1)[0])
+    record.answered()
+    for packet_id in (2, 3, 4):
+        assert record.ask()
+        assert record.is_stored(packets(packet_id)[0])
+        record.answered()
+    assert record.confirmed == 0
+
+
+def test_what_was_sent_again_is_confirmed_only_after_that() -> None:
+    record = deliveries(1, 2)
+    record.connected(session_present=True)
+    assert [record.is_stored(one) for one in packets(1, 2)] == [True, True]
+    rounds = 0
+    while record.confirmed < 1:
+        record.answered()
+        rounds += 1
+        assert record.ask() == (record.confirmed < 1)
+    assert rounds == 4  # it was sent again, it is over, it was read, it is on the disk
+
+
+def test_after_a_quiet_barrier_nothing_is_sent_again() -> None:
     record = deliveries(1)
     record.connected(session_present=True)
     record.answered()

@@ -55,12 +55,12 @@ class Deliveries:
         self._resending = 0  # how far into the record the packets sent again have come
         self._in_phase = False
         self._asked = self._answered = 0
-        self._waiting = False
+        self._waiting = self._is_quiet = False
         self.confirmed = self.last_burst if not self._record else 0
         """All bursts up to this one may leave the record: the broker won't send them again."""
 
     def connected(self, session_present: bool) -> None:  # noqa: FBT001 - a callback
-        """Note a new connection and its first barrier, whose answer comes behind what is sent again.
+        """Note a new connection and its first barrier.
 
         Unless the broker knows the session, nothing is sent again.
         """
@@ -71,10 +71,11 @@ class Deliveries:
         self._in_phase = session_present
         # What was asked on the old connection is never answered.
         self._asked = self._answered = self.confirmed
-        self._waiting = True
+        self._waiting = self._is_quiet = True
 
     def is_stored(self, arrived: Packet) -> bool:
         """Say whether a packet is one that was stored before and is only sent again."""
+        self._is_quiet = False
         while self._in_phase:
             if self._resending >= len(self._record):
                 self._in_phase = False
@@ -97,16 +98,19 @@ class Deliveries:
 
     def ask(self) -> bool:
         """Say whether to send a barrier now. Call it only when all that has come is acknowledged."""
-        if self._waiting or self.last_burst <= self.confirmed:
+        if self._waiting or (self.last_burst <= self.confirmed and not self._in_phase):
             return False
         self._asked = self.last_burst
-        self._waiting = True
+        self._waiting = self._is_quiet = True
         return True
 
     def answered(self) -> None:
         """Note the answer to the barrier."""
         self._waiting = False
-        self._in_phase = False
+        if self._in_phase:
+            # A broker may send again in portions, but not without a packet between two answers.
+            self._in_phase = not self._is_quiet
+            return
         self.confirmed = self._answered
         self._answered = self._asked
         while self._record and self._record[0][0] <= self.confirmed:
