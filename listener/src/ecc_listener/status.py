@@ -151,7 +151,9 @@ def _mail(settings: Settings) -> str:
         mail = read_mail(settings.gmail_credentials_file_path)
     except CredentialsError as error:
         return f"off: {error}"
-    return f"to {', '.join(mail.destinations)}" if mail else "off; secrets/gmail_credentials is empty"
+    if mail is None:
+        return "off; secrets/gmail_credentials is empty"
+    return f"for {', '.join(mail.destinations)}, but this version sends none yet"
 
 
 def _label(sensor: Sensor) -> str:

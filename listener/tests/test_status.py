@@ -1,0 +1,109 @@
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from brokers import OFFICE
+from ecc_listener import health, status
+from ecc_listener.quarantine import Arrival, Rejected
+from ecc_listener.reading import decode
+from ecc_listener.settings import Settings, load
+from ecc_listener.store import Burst, Store
+
+NOW = datetime.now(UTC)
+NOW_US = int(NOW.timestamp() * 1_000_000)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(tmp_path)
+    return load({"health_file_path": tmp_path / "health.json", "database_file_path": tmp_path / "db"})
+
+
+def well(settings: Settings, **changes: object) -> None:
+    written = NOW.isoformat(sep=" ", timespec="seconds")
+    told = health.Health(written, written, 1200.0, 1, written, "ECCTH01", None)
+    for name, value in changes.items():
+        setattr(told, name, value)
+    health.write(settings.health_file_path, told)
+
+
+def stored(settings: Settings, *names: str) -> None:
+    store = Store(settings.database_file_path, 1_000_000)
+    reading = decode(OFFICE)
+    arrivals = [
+        Arrival(NOW_US - index, reading._replace(sensor_name=name)) for index, name in enumerate(names)
+    ]
+    store.commit(Burst(1, arrivals, [Rejected(NOW_US, "t", b"x", "no")], []), 0)
+    store.close()
+
+
+def shown(settings: Settings) -> str:
+    return "\n".join(status.lines(status.look(settings, NOW), NOW, colour=False))
+
+
+def test_all_on_one_screen(settings: Settings) -> None:
+    well(settings)
+    stored(settings, "ECCTH01", "ECCTH02")
+    text = shown(settings)
+    assert text.startswith("All is well\n")
+    assert "from ECCTH01" in text
+    assert "2 readings, 1 rejected" in text
+    assert "ECCTH02 (Office)    73.5    23.0    39.2      94   -67" in text
+    assert "Mail          off; secrets/gmail_credentials is empty" in text
+
+
+def test_before_the_first_reading_it_says_what_to_do(settings: Settings) -> None:
+    well(settings, last_message_utc=None)
+    stored(settings)
+    assert "`make up` says what to enter in them" in shown(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"broker_fault": "broker refuses user 'x'"},
+            "Needs somebody: not connected: broker refuses user 'x'",
+        ),
+        ({"store_fault": "the disk is full"}, "readings can't be stored: the disk is full"),
+        ({"written_utc": (NOW - timedelta(minutes=5)).isoformat()}, "stands still or is gone"),
+        ({"last_message_utc": (NOW - timedelta(minutes=30)).isoformat()}, "no message for 30 min"),
+    ],
+)
+def test_what_is_wrong_stands_first(settings: Settings, changes: dict[str, object], says: str) -> None:
+    well(settings, **changes)
+    stored(settings, "ECCTH01")
+    assert says in shown(settings).splitlines()[0]
+    assert status.main(settings, {}) == 1
+
+
+def test_without_listener_and_database_it_says_both(settings: Settings) -> None:
+    first = shown(settings).splitlines()[0]
+    assert "the listener isn't running" in first
+    assert "db isn't there" in first
+
+
+def test_programs_get_json(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    well(settings)
+    stored(settings, "ECCTH01")
+    assert status.main(settings, {"json": True}) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["fault"] is None
+    assert told["sensors"][0]["temperature_f"] == 73.45
+
+
+def test_a_hostile_name_neither_steers_the_terminal_nor_spoils_the_table(settings: Settings) -> None:
+    well(settings)
+    stored(settings, "\x1b[2J" + "x" * 200, "<script>")
+    text = shown(settings)
+    assert "\x1b" not in text
+    assert max(len(line) for line in text.splitlines()) < 120
+
+
+def test_many_sensors_still_fit_on_a_screen(settings: Settings) -> None:
+    well(settings)
+    stored(settings, *(f"ECCTH{number:03d}" for number in range(100)))
+    assert len(shown(settings).splitlines()) <= 42
+    assert "and 70 more" in shown(settings)
