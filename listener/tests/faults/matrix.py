@@ -266,13 +266,13 @@ def io_error(cycles: int) -> Outcome:
         with Ledger(broker.port, per_second=100) as ledger:
             for number in range(1, cycles + 1):
                 listener.stop()
-                inject = f"-e=inject={calls}:error=EIO:when={number}"
-                listener.start_supervised(
-                    ("strace", "-qq", "-f", "-o", "/dev/null", f"-e=trace={calls}", inject)
-                )
+                inject = f"inject={calls}:error=EIO:when={number}"
+                traced = ("strace", "-qq", "-f", "-o", "/dev/null", "-e", f"trace={calls}", "-e", inject)
+                listener.start_supervised(traced)
                 listener.wait_for_more(20, 30)
                 failed += "can't be stored" in listener.log()
                 (where / "listener" / "log").unlink()
+                assert "strace:" not in (where / "listener" / "stderr").read_text()
         return ledger.compare(listener, cycles, f"{failed} of them met the store at work")
 
 
