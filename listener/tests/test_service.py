@@ -229,6 +229,16 @@ def test_it_stops_properly_and_says_what_it_has_done(
     assert "Connection lost" not in listener.log()
 
 
+def test_a_signal_in_the_midst_of_logging_ends_it_all_the_same(broker: Mosquitto, listener: Listener) -> None:
+    for _ in range(3):
+        listener.start()
+        with Publisher(broker.port) as publisher:
+            for _ in range(2_000):
+                publisher.publish(b"garbage", qos=0)
+        # Each of them is a line or more; the signals come while they are written.
+        assert listener.stop(timeout_s=10) == 0
+
+
 def test_a_loop_that_stands_still_is_found_by_the_healthcheck(broker: Mosquitto, listener: Listener) -> None:
     assert broker.process
     listener.start()

@@ -68,7 +68,7 @@ class Service:
 
         """
         self.settings = settings
-        self.stopping = False
+        self.stopped_by: str | None = None
         self.store = Store(settings.database_file_path, settings.max_quarantine_size)
         self.deliveries = Deliveries(self.store.recorded())
         self.session = Session(_broker(settings), self.deliveries.connected, self.deliveries.answered)
@@ -92,7 +92,7 @@ class Service:
 
     def main_loop(self) -> None:
         """Turn until told to stop."""
-        while not self.stopping:
+        while self.stopped_by is None:
             try:
                 if time.monotonic() >= self.next_tick_s:
                     self.next_tick_s = time.monotonic() + _TICK_S
@@ -238,6 +238,7 @@ class Service:
 
     def shutdown(self) -> None:
         """Store what was taken, take leave of the broker, say what was done."""
+        _log.info("Stopping: %s", self.stopped_by)
         until_s = time.monotonic() + _STOP_WITHIN_S
         while self.held is not None and time.monotonic() < until_s:
             self.store_held()
@@ -256,8 +257,8 @@ class Service:
         )
 
     def _stop(self, number: int, _frame: object) -> None:
-        _log.info("Stopping: %s", signal.Signals(number).name)
-        self.stopping = True
+        # Nothing more: what is interrupted may hold the log's queue, which a line from here would wait for.
+        self.stopped_by = signal.Signals(number).name
 
 
 def _broker(settings: Settings) -> Broker:
