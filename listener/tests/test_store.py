@@ -305,3 +305,11 @@ def test_after_a_failure_all_is_written_anew_before_it_is_believed(store: Store)
     reader.close()
     store.commit(first, confirmed=0)
     assert rows(store, TIMES) == [("2026-03-01 12:00:00.000000",)]
+
+
+def test_a_change_of_another_table_is_all_or_nothing(store: Store) -> None:
+    insert = "INSERT INTO ECCCounter VALUES (?, 1)"
+    store.change(lambda connection: connection.execute(insert, ("one",)))
+    with pytest.raises(StoreError):
+        store.change(lambda connection: connection.executemany(insert, [("two",), ("one",)]))
+    assert rows(store, "SELECT name FROM ECCCounter") == [("one",)]

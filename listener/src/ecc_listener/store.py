@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TypeVar
 
 from ecc_listener import quarantine
 from ecc_listener.deliveries import Packet, pack, unpack
@@ -19,6 +19,8 @@ from ecc_listener.quarantine import Arrival, Rejected
 from ecc_listener.reading import Reading
 from ecc_listener.schema import migrate
 from ecc_listener.sqlite import StoreError, atomic, connect, explain, utc_text
+
+Result = TypeVar("Result")
 
 _MAX_KNOWN_SENSORS = 10_000
 _REPLAY_BATCH = 1_000
@@ -121,6 +123,16 @@ class Store:
             with atomic(connection):
                 quarantine.drop_older(connection, utc_text(older_than_us))
             self._quarantine_bytes = quarantine.size_bytes(connection)
+
+    def change(self, act: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Let a module of a table of its own (`act`) change that in one transaction; give what it gives.
+
+        Raises:
+            StoreError: nothing was changed, or nobody can know.
+
+        """
+        with self._writing() as connection, atomic(connection):
+            return act(connection)
 
     def replay(self, decode: Callable[[bytes], Reading], now_us: int) -> tuple[int, int]:
         """Decode the quarantine again; give how many became readings, and how many are still none.
