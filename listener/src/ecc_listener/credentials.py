@@ -18,7 +18,7 @@ class CredentialsError(ValueError):
 
 
 class Credentials(NamedTuple):
-    """Who the listener is to the broker."""
+    """Who the listener is to the broker, or a viewer to the page."""
 
     username: str
     password: SecretStr
@@ -40,10 +40,20 @@ def read_mqtt(path: Path) -> Credentials:
         CredentialsError: there is no such file, or it has not this form.
 
     """
-    username, comma, password = _read(path, "username,password").partition(",")
-    if not comma or not username.strip() or not password.strip():
-        raise CredentialsError(f"{path} has not the form username,password")
-    return Credentials(username.strip(), SecretStr(password.strip()))
+    return _pair(path, _read(path, "username,password"))
+
+
+def read_web(path: Path) -> Credentials | None:
+    """Read the page's `username,password`; no file, or an empty one: None, the page asks for none.
+
+    Raises:
+        CredentialsError: there is something in it, but not of this form.
+
+    """
+    if not path.exists():
+        return None
+    line = _read(path, "username,password")
+    return _pair(path, line) if line else None
 
 
 def read_mail(path: Path) -> MailCredentials | None:
@@ -73,6 +83,13 @@ def read_mail(path: Path) -> MailCredentials | None:
         raise CredentialsError(f"{path}: the password is empty")
     local_host_name = None if local in {"", "None"} else local
     return MailCredentials(address, SecretStr(password.replace(" ", "")), local_host_name, destinations)
+
+
+def _pair(path: Path, line: str) -> Credentials:
+    username, comma, password = line.partition(",")
+    if not comma or not username.strip() or not password.strip():
+        raise CredentialsError(f"{path} has not the form username,password")
+    return Credentials(username.strip(), SecretStr(password.strip()))
 
 
 def _read(path: Path, form: str) -> str:

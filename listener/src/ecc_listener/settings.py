@@ -127,6 +127,10 @@ class Settings(BaseSettings):
     )
     web_host: str = Field("127.0.0.1", description="address of the web page", min_length=1)
     web_port: Port = Field(8080, description="TCP port of the web page")
+    web_credentials_file_path: Path = Field(
+        default_factory=lambda: _secret_or("web_credentials", "ECCMQTTIoT_Web_Credentials.txt"),
+        description="file with the page's username,password; empty: it asks for none",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -160,7 +164,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{topic_filter!r} is no topic filter; {allowed}")
         return filters
 
-    @field_validator("mqtt_broker", "smtp_host")
+    @field_validator("mqtt_broker", "smtp_host", "web_host")
     @classmethod
     def _check_host(cls, host: str) -> str:
         if not re.fullmatch(r"[\w.:-]+", host):

@@ -1,0 +1,45 @@
+"""The page's application, put together from its views.
+
+A view is a module with `ROUTES`; add it to `_ROUTES`. What views share is in `app.state`: `settings`,
+`now_us` (gives the time in microseconds since 1970) and `lookout` (knows the rooms, see `sight`).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from ecc_listener.credentials import Credentials
+from ecc_listener.settings import Settings
+from ecc_listener.web import rooms, units
+from ecc_listener.web.answers import problem
+from ecc_listener.web.auth import Gate
+from ecc_listener.web.guard import Guard
+from ecc_listener.web.sight import Lookout
+
+_ROUTES: list[BaseRoute] = [
+    *rooms.ROUTES,
+    *units.ROUTES,
+    Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+]
+
+
+def create(settings: Settings, credentials: Credentials | None, now_us: Callable[[], int]) -> Starlette:
+    """Make the application; without credentials it is open."""
+    app = Starlette(
+        routes=_ROUTES,
+        middleware=[
+            Middleware(Guard, gate=Gate(credentials)),
+            Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4),
+        ],
+        exception_handlers={HTTPException: problem, 500: problem},
+    )
+    app.state.settings = settings
+    app.state.now_us = now_us
+    app.state.lookout = Lookout(settings, now_us)
+    return app

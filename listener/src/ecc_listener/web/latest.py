@@ -1,0 +1,97 @@
+"""What each sensor sent last, and a sample of its last day for each half hour.
+
+A sample is one look into the index, however many readings there are, and is taken once: the past stays.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ecc_listener.sqlite import utc_text, utc_us
+
+SLOT_US = 1_800_000_000
+SLOTS = 48
+_HOUR_US = 3_600_000_000
+_MAX_ROOMS = 1_000
+
+# Going from one name to the next in the index reads no row twice.
+_LATEST = """
+    WITH RECURSIVE sensor(name) AS (
+        SELECT min(sensorName) FROM ECCTempHum
+        UNION ALL
+        SELECT (SELECT min(sensorName) FROM ECCTempHum WHERE sensorName > name) FROM sensor
+        WHERE name IS NOT NULL)
+    SELECT sensorName, recordWrittenUTC, temperatureF, relHumidityPercent, dewPointF, battVoltage,
+        battPercent, apRSSI,
+        (SELECT location FROM ECCTempHumSensor AS about WHERE about.sensorName = name
+         ORDER BY about.rowid DESC LIMIT 1)
+    FROM sensor JOIN ECCTempHum ON sensorName = name
+    AND recordWrittenUTC = (SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = name)
+    LIMIT ?
+"""
+_BETWEEN = "FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ?"
+_FIRST = f"SELECT temperatureF, relHumidityPercent {_BETWEEN} ORDER BY recordWrittenUTC LIMIT 1"
+_LAST = f"SELECT recordWrittenUTC, temperatureF {_BETWEEN} ORDER BY recordWrittenUTC DESC LIMIT 1"
+
+Sample = tuple[float, float]
+"""Temperature in °F and relative humidity in %."""
+
+
+class Room(NamedTuple):
+    """A sensor's newest reading; times in microseconds since 1970."""
+
+    name: str
+    last_us: int
+    temperature_f: float
+    humidity_percent: float
+    dew_point_f: float
+    battery_v: float
+    battery_percent: float
+    rssi_dbm: int
+    location: str | None
+    trend_f_per_h: float | None
+    """How fast the temperature changes; None where there is nothing to compare with."""
+    day: tuple[Sample | None, ...]
+    """The last day, a half hour each, the latest last; None: nothing was sent."""
+
+
+class Latest:
+    """Reads rooms, and remembers the samples of their past."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._samples: dict[tuple[str, int], Sample | None] = {}
+
+    def read(self, connection: sqlite3.Connection, now_us: int) -> list[Room]:
+        """Give every sensor's newest reading, in the order of the names."""
+        rooms = []
+        first_slot = now_us // SLOT_US - SLOTS + 1
+        for name, utc, *values in connection.execute(_LATEST, (_MAX_ROOMS,)):
+            last_us = utc_us(utc)
+            day = tuple(self._day(connection, name, first_slot))
+            trend = _trend(connection, name, last_us, values[0])
+            rooms.append(Room._make((name, last_us, *values, trend, day)))
+        self._samples = {key: sample for key, sample in self._samples.items() if key[1] >= first_slot}
+        return rooms
+
+    def _day(self, connection: sqlite3.Connection, name: str, first_slot: int) -> Iterator[Sample | None]:
+        for slot in range(first_slot, first_slot + SLOTS):
+            key = name, slot
+            if key in self._samples:
+                yield self._samples[key]
+                continue
+            bounds = utc_text(slot * SLOT_US), utc_text((slot + 1) * SLOT_US)
+            sample: Sample | None = connection.execute(_FIRST, (name, *bounds)).fetchone()
+            # What is going on may still bring something; what is past won't.
+            if sample or slot < first_slot + SLOTS - 1:
+                self._samples[key] = sample
+            yield sample
+
+
+def _trend(connection: sqlite3.Connection, name: str, last_us: int, temperature_f: float) -> float | None:
+    span = utc_text(last_us - 2 * _HOUR_US), utc_text(last_us - _HOUR_US * 3 // 4)
+    before = connection.execute(_LAST, (name, *span)).fetchone()
+    if before is None:
+        return None
+    change_f: float = temperature_f - before[1]
+    return change_f / ((last_us - utc_us(before[0])) / _HOUR_US)

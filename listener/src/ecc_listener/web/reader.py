@@ -1,0 +1,52 @@
+"""A look into the store's file for a page: read-only, short, and never in the way of an archive.
+
+While the listener wants to archive, a marker file stands beside the database; a look then waits a little.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ecc_listener.sqlite import StoreError, connect_readonly, explain
+
+_WITHIN_S = 2.0
+_ARCHIVE_WITHIN_S = 2.0
+_POLL_S = 0.02
+_STEPS = 10_000
+
+
+class TooSlowError(StoreError):
+    """Raised when a query takes longer than a page may take."""
+
+
+@contextmanager
+def reading(database: Path, within_s: float = _WITHIN_S) -> Iterator[sqlite3.Connection]:
+    """Lend a connection for a moment.
+
+    Raises:
+        TooSlowError: it took longer than `within_s`.
+        StoreError: there is no file, or it can't be read.
+
+    """
+    wait_for_archive(database)
+    connection = connect_readonly(database)
+    until_s = time.monotonic() + within_s
+    connection.set_progress_handler(lambda: time.monotonic() > until_s, _STEPS)
+    try:
+        yield connection
+    except sqlite3.Error as error:
+        if "interrupted" in str(error):
+            raise TooSlowError(f"this takes longer than {within_s:g} s; ask for less at once") from None
+        raise StoreError(explain(error, database)) from None
+    finally:
+        connection.close()
+
+
+def wait_for_archive(database: Path) -> None:
+    """Let an archive happen first, if the listener wants to make one."""
+    marker = Path(f"{database}.archiving")
+    until_s = time.monotonic() + _ARCHIVE_WITHIN_S
+    while marker.exists() and time.monotonic() < until_s:
+        time.sleep(_POLL_S)
