@@ -35,6 +35,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Counters that outlive a restart.
         "CREATE TABLE ECCCounter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    # 2: letters that are to be sent, and how far each way to a person has come: see outbox.py.
+    (
+        """
+        CREATE TABLE ECCMail (
+            number INTEGER PRIMARY KEY, addedUTC TEXT NOT NULL, messageId TEXT NOT NULL,
+            subject TEXT NOT NULL, plain TEXT NOT NULL, html TEXT NOT NULL, picture BLOB)
+        """,
+        """
+        CREATE TABLE ECCMailWay (
+            way TEXT NOT NULL UNIQUE, doneUpTo INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
+            nextTryUTC TEXT, failingSinceUTC TEXT, fault TEXT, lastSentUTC TEXT)
+        """,
+    ),
 )
 
 
