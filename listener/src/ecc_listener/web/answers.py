@@ -8,12 +8,13 @@ from http import HTTPStatus
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from ecc_listener import __version__
-from ecc_listener.web.taste import UNITS, Taste, ago, size, taste
+from ecc_listener.web.taste import UNITS, Taste, ago, iso, size, taste
 
 VIEWS = (("/", "Rooms"), ("/history", "History"), ("/events", "Events"), ("/stack", "Stack"))
 """What the page's navigation offers."""
@@ -21,7 +22,7 @@ VIEWS = (("/", "Rooms"), ("/history", "History"), ("/events", "Events"), ("/stac
 _templates = Environment(
     loader=PackageLoader("ecc_listener.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
-_templates.filters |= {"ago": ago, "size": size}
+_templates.filters |= {"ago": ago, "iso": iso, "size": size}
 _templates.globals |= {"version": __version__, "views": VIEWS, "all_units": UNITS}
 
 
@@ -38,9 +39,10 @@ def wants_json(request: Request) -> bool:
     return "application/json" in accept and "text/html" not in accept
 
 
-def render(template: str, taste: Taste, now_us: int, **values: Any) -> str:  # noqa: ANN401 - a template takes anything
-    """Fill a template; everything is escaped."""
-    return _templates.get_template(template).render(taste=taste, now_us=now_us, **values)
+def render(template: str, taste: Taste, now_us: int, **values: Any) -> Markup:  # noqa: ANN401 - a template takes anything
+    """Fill a template; everything in it is escaped, so it may stand in another one."""
+    text = _templates.get_template(template).render(taste=taste, now_us=now_us, **values)
+    return Markup(text)  # noqa: S704 - escaped by the template
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:  # noqa: ANN401 - likewise

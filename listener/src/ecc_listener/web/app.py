@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from ecc_listener.credentials import Credentials
 from ecc_listener.settings import Settings
-from ecc_listener.web import rooms, units
+from ecc_listener.web import live, rooms, units
 from ecc_listener.web.answers import problem
 from ecc_listener.web.auth import Gate
 from ecc_listener.web.guard import Guard
@@ -24,6 +24,7 @@ from ecc_listener.web.sight import Lookout
 
 _ROUTES: list[BaseRoute] = [
     *rooms.ROUTES,
+    *live.ROUTES,
     *units.ROUTES,
     Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
 ]
@@ -42,4 +43,5 @@ def create(settings: Settings, credentials: Credentials | None, now_us: Callable
     app.state.settings = settings
     app.state.now_us = now_us
     app.state.lookout = Lookout(settings, now_us)
+    app.state.hub = live.Hub(app.state.lookout)
     return app

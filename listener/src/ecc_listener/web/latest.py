@@ -54,6 +54,11 @@ class Room(NamedTuple):
     day: tuple[Sample | None, ...]
     """The last day, a half hour each, the latest last; None: nothing was sent."""
 
+    @property
+    def title(self) -> str:
+        """Name the room as people do."""
+        return (self.location or "").strip() or self.name
+
 
 class Latest:
     """Reads rooms, and remembers the samples of their past."""

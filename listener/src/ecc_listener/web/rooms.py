@@ -1,12 +1,69 @@
-"""The view Rooms: what every sensor says now."""
+"""The view Rooms: what every sensor says now, and what is wrong; and the parts of it, for the live page."""
 
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import blake2s
+from typing import NamedTuple
+
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ecc_listener.sqlite import utc_text
-from ecc_listener.web.answers import data, page, wants_json
+from ecc_listener.web.answers import data, page, render, taste_of, wants_json
+from ecc_listener.web.cards import card, key
+from ecc_listener.web.latest import Room
 from ecc_listener.web.sight import Sight
+from ecc_listener.web.taste import Taste, ago, iso
+from ecc_listener.web.verdict import Trouble, of_stack, verdict
+
+_MAX_CARDS = 200
+_AGO = "<!--ago-->"
+"""Where a card says how long ago its reading is: a moving target, so not within what is compared."""
+
+
+class View(NamedTuple):
+    """What the page shows; `cards` are the rooms' HTML by the id of their element, in order."""
+
+    verdict: Markup
+    cards: dict[str, Markup]
+    last_us: int | None
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """Give all that can change, by the id of its element."""
+        return {"verdict": self.verdict, "newest": iso(self.last_us) if self.last_us else "", **self.cards}
+
+    @property
+    def version(self) -> str:
+        """Identify what is shown."""
+        return blake2s("\0".join(self.parts.values()).encode(errors="replace"), digest_size=9).hexdigest()
+
+
+def view(sight: Sight, taste: Taste) -> View:
+    """Put together what a viewer sees."""
+    last_us = max((room.last_us for room in sight.rooms), default=None)
+    said = verdict(of_stack(sight, taste))
+    by_sensor: dict[str, tuple[str, ...]] = {}
+    for trouble in said.troubles:
+        by_sensor[trouble.sensor] = (*by_sensor.get(trouble.sensor, ()), trouble.headline)
+    cards = {
+        key(room.name): _card(room, by_sensor.get(room.name, ()), taste)
+        for room in in_order(sight.rooms, by_sensor)[:_MAX_CARDS]
+    }
+    return View(render("verdict.html", taste, sight.at_us, verdict=said), cards, last_us)
+
+
+def in_order(rooms: Iterable[Room], in_trouble: Iterable[str]) -> list[Room]:
+    """Sort rooms: trouble first, then by place and name."""
+    troubled = set(in_trouble)
+    return sorted(rooms, key=lambda room: (room.name not in troubled, room.title.casefold(), room.name))
+
+
+@lru_cache(1_000)
+def _card(room: Room, troubles: tuple[str, ...], taste: Taste) -> Markup:
+    return render("room.html", taste, 0, room=card(room, troubles, taste))
 
 
 def rooms(request: Request) -> Response:
@@ -14,27 +71,53 @@ def rooms(request: Request) -> Response:
     sight: Sight = request.app.state.lookout.look()
     if wants_json(request):
         return data(_described(sight))
-    return page(request, "rooms.html", sight=sight)
+    seen = view(sight, taste_of(request))
+    last_us = {key(room.name): room.last_us for room in sight.rooms}
+    return page(
+        request,
+        "rooms.html",
+        verdict=seen.verdict,
+        cards=[html.replace(_AGO, ago(last_us[one], sight.at_us)) for one, html in seen.cards.items()],
+        sensors=len(sight.rooms),
+        last_us=seen.last_us,
+        version=seen.version,
+        fault=sight.fault,
+    )
 
 
 def _described(sight: Sight) -> dict[str, object]:
+    troubles = of_stack(sight, Taste("f", "UTC"))
     return {
         "at_utc": utc_text(sight.at_us),
-        "rooms": [
-            {
-                "sensor": room.name,
-                "location": room.location,
-                "last_utc": utc_text(room.last_us),
-                "temperature_f": room.temperature_f,
-                "humidity_percent": room.humidity_percent,
-                "dew_point_f": room.dew_point_f,
-                "battery_v": room.battery_v,
-                "battery_percent": room.battery_percent,
-                "rssi_dbm": room.rssi_dbm,
-                "trend_f_per_h": room.trend_f_per_h and round(room.trend_f_per_h, 3),
-            }
-            for room in sight.rooms
-        ],
+        "is_well": not troubles,
+        "troubles": [_trouble(one) for one in troubles],
+        "rooms": [_room(one) for one in sight.rooms],
+    }
+
+
+def _trouble(trouble: Trouble) -> dict[str, object]:
+    since_utc = utc_text(trouble.since_us) if trouble.since_us is not None else None
+    return {
+        "sensor": trouble.sensor or None,
+        "headline": trouble.headline,
+        "since_utc": since_utc,
+        "cause": trouble.cause,
+        "advice": trouble.advice,
+    }
+
+
+def _room(room: Room) -> dict[str, object]:
+    return {
+        "sensor": room.name,
+        "location": room.location,
+        "last_utc": utc_text(room.last_us),
+        "temperature_f": room.temperature_f,
+        "humidity_percent": room.humidity_percent,
+        "dew_point_f": room.dew_point_f,
+        "battery_v": room.battery_v,
+        "battery_percent": room.battery_percent,
+        "rssi_dbm": room.rssi_dbm,
+        "trend_f_per_h": None if room.trend_f_per_h is None else round(room.trend_f_per_h, 3),
     }
 
 

@@ -94,6 +94,11 @@ def ago(time_us: int, now_us: int) -> str:
     return f"{seconds // _DAY_S:,} days ago"
 
 
+def iso(time_us: int) -> str:
+    """Give a time as HTML's `datetime` has it."""
+    return datetime.fromtimestamp(time_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def size(count: int) -> str:
     """Give a number of bytes in words."""
     value, unit = float(count), "bytes"

@@ -1,0 +1,107 @@
+"""PURE: a room as its card shows it, in a viewer's units."""
+
+from collections.abc import Sequence
+from hashlib import blake2s
+from typing import NamedTuple
+
+from ecc_listener.web.latest import SLOTS, Room
+from ecc_listener.web.taste import Taste
+
+_WIDTH, _HEIGHT, _MARGIN = 94, 32, 3
+_LEAST_SPAN_F = 6.0
+"""So that a room whose temperature stands doesn't look stormy."""
+_STEADY_F_PER_H = 0.9
+_BATTERY_WIDTH = 16
+
+_SIGNALS = ((-60, 4, "strong"), (-70, 3, "good"), (-80, 2, "fair"), (-200, 1, "weak"))
+"""From which RSSI on (dBm) how many bars, and the word; the steps are those of most phones."""
+
+
+class Card(NamedTuple):
+    """What the template of a room needs; `line` and `area` are paths of SVG."""
+
+    key: str
+    title: str
+    name: str
+    troubles: tuple[str, ...]
+    temperature_f: float
+    trend: str | None
+    humidity_percent: float
+    dew_point_f: float
+    range: str | None
+    line: str
+    area: str
+    battery_percent: float
+    battery_width: float
+    bars: int
+    signal: str
+    last_us: int
+
+
+def card(room: Room, troubles: Sequence[str], taste: Taste) -> Card:
+    """Make a room's card; `troubles` are headlines of what is wrong with it."""
+    line, area = _paths(room)
+    bars, signal = next((bars, word) for least, bars, word in _SIGNALS if room.rssi_dbm >= least)
+    return Card(
+        key=key(room.name),
+        title=room.title,
+        name=room.name,
+        troubles=tuple(troubles),
+        temperature_f=room.temperature_f,
+        trend=_trend(room.trend_f_per_h),
+        humidity_percent=room.humidity_percent,
+        dew_point_f=room.dew_point_f,
+        range=_range(room, taste),
+        line=line,
+        area=area,
+        battery_percent=room.battery_percent,
+        battery_width=round(_BATTERY_WIDTH * min(100, max(0, room.battery_percent)) / 100, 1),
+        bars=bars,
+        signal=signal,
+        last_us=room.last_us,
+    )
+
+
+def key(name: str) -> str:
+    """Give what identifies a sensor's card on the page: names may hold anything, this doesn't."""
+    return f"room-{blake2s(name.encode(errors='replace'), digest_size=6).hexdigest()}"
+
+
+def _trend(trend_f_per_h: float | None) -> str | None:
+    if trend_f_per_h is None:
+        return None
+    if abs(trend_f_per_h) < _STEADY_F_PER_H:
+        return "steady"
+    return "rising" if trend_f_per_h > 0 else "falling"
+
+
+def _range(room: Room, taste: Taste) -> str | None:
+    values = [sample[0] for sample in room.day if sample]
+    if len(values) < 2:  # noqa: PLR2004 - one is no range
+        return None
+    low, high = (f"{taste.degrees(one):.0f}" for one in (min(values), max(values)))
+    return (f"{low} to {high} {taste.unit}" if low != high else f"{low} {taste.unit}").replace(
+        "-", "\N{MINUS SIGN}"
+    )
+
+
+def _paths(room: Room) -> tuple[str, str]:
+    """Give the last day's temperature as a line with gaps, and the area below it."""
+    values = [sample[0] for sample in room.day if sample]
+    if len(values) < 2:  # noqa: PLR2004 - one is no line
+        return "", ""
+    middle = (min(values) + max(values)) / 2
+    span = max(_LEAST_SPAN_F, max(values) - min(values))
+    scale = (_HEIGHT - 2 * _MARGIN) / span
+    line, area, stretch = [], [], []
+    for slot, sample in enumerate((*room.day, None)):
+        if sample:
+            x = slot * _WIDTH // (SLOTS - 1)
+            stretch.append(f"{x} {_HEIGHT / 2 - (sample[0] - middle) * scale:.1f}")
+        elif stretch:
+            path = "M" + "L".join(stretch)
+            line.append(path if len(stretch) > 1 else f"{path}h1")
+            first, last = (point.split(" ")[0] for point in (stretch[0], stretch[-1]))
+            area.append(f"{path}L{last} {_HEIGHT}H{first}z")
+            stretch = []
+    return "".join(line), "".join(area)

@@ -1,0 +1,106 @@
+"""The page lives: what changes is sent to every open page, as server-sent events.
+
+One poller looks for all of them, and only while somebody looks. A viewer who is slow misses what is between,
+never the last; who comes back says what it has and gets the rest.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from ecc_listener.web.answers import taste_of
+from ecc_listener.web.rooms import View, view
+from ecc_listener.web.sight import Lookout, Sight
+from ecc_listener.web.taste import Taste
+
+MAX_VIEWERS = 400
+_POLL_S = 1.0
+_BEATS = 20
+
+
+class Hub:
+    """Knows who looks; looks for them."""
+
+    def __init__(self, lookout: Lookout) -> None:
+        """Start nothing until somebody comes."""
+        self._lookout = lookout
+        self._viewers = 0
+        self._poller: asyncio.Task[None] | None = None
+        self._next: asyncio.Future[Sight] | None = None
+        self._seen: tuple[Sight | None, dict[Taste, View]] = None, {}
+
+    def is_full(self) -> bool:
+        """Say whether no further viewer may come."""
+        return self._viewers >= MAX_VIEWERS
+
+    async def messages(self, taste: Taste, version: str) -> AsyncIterator[str]:
+        """Give what changes for a viewer who has a version, event by event, without end."""
+        self._viewers += 1
+        try:
+            shown: dict[str, str] = {}
+            seen = self._view(await run_in_threadpool(self._lookout.look), taste)
+            if seen.version == version:
+                shown = seen.parts
+            yield "retry: 3000\n\n"
+            beats = 0
+            while True:
+                if seen.parts != shown:
+                    yield _event(seen, shown)
+                    shown, beats = seen.parts, 0
+                seen, beats = self._view(await self._look(), taste), beats + 1
+                if beats >= _BEATS:
+                    yield "event: beat\ndata:\n\n"
+                    beats = 0
+        finally:
+            self._viewers -= 1
+
+    def _view(self, sight: Sight, taste: Taste) -> View:
+        """Put it together once for all viewers of one taste."""
+        if self._seen[0] is not sight:
+            self._seen = sight, {}
+        views = self._seen[1]
+        if taste not in views:
+            views[taste] = view(sight, taste)
+        return views[taste]
+
+    async def _look(self) -> Sight:
+        """Wait for the next look of the one poller."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.create_task(self._poll())
+        return await asyncio.shield(self._next)
+
+    async def _poll(self) -> None:
+        await asyncio.sleep(_POLL_S)
+        sight = await run_in_threadpool(self._lookout.look)
+        if self._next:
+            self._next.set_result(sight)
+        self._next = None
+
+
+def _event(seen: View, shown: dict[str, str]) -> str:
+    parts = seen.parts
+    changed = {name: html for name, html in parts.items() if shown.get(name) != html}
+    text = json.dumps({"order": list(seen.cards), "parts": changed}, ensure_ascii=False)
+    return f"id: {seen.version}\ndata: {text}\n\n"
+
+
+async def live(request: Request) -> Response:
+    """Send what changes from now on, or from the version that the viewer has."""
+    hub: Hub = request.app.state.hub
+    if hub.is_full():
+        raise HTTPException(503, "Too many pages are open at once.", {"Retry-After": "60"})
+    version = request.headers.get("last-event-id") or request.query_params.get("have", "")
+    messages = hub.messages(taste_of(request), version)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(messages, media_type="text/event-stream", headers=headers)
+
+
+ROUTES: list[BaseRoute] = [Route("/live", live)]

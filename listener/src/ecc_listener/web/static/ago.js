@@ -1,0 +1,20 @@
+// Says how long ago a moment is, in every element that has `data-ago`, and keeps saying it.
+
+const MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86_400;
+
+function words(seconds) {
+  if (seconds < MINUTE_S) return "just now";
+  if (seconds < 2 * HOUR_S) return `${Math.floor(seconds / MINUTE_S)} min ago`;
+  if (seconds < 2 * DAY_S) return `${Math.floor(seconds / HOUR_S)} h ago`;
+  return `${Math.floor(seconds / DAY_S).toLocaleString("en")} days ago`;
+}
+
+export function tellAgo() {
+  for (const time of document.querySelectorAll("time[data-ago]")) {
+    const said = words(Math.max(0, (Date.now() - Date.parse(time.dateTime)) / 1000));
+    if (time.textContent !== said) time.textContent = said;
+  }
+}
+
+tellAgo();
+setInterval(tellAgo, 15_000);

@@ -1,0 +1,95 @@
+// Keeps the rooms as they are: the server sends what changes, and this puts it in its place.
+// A page that nobody sees asks for nothing.
+
+import { tellAgo } from "./ago.js";
+
+const QUIET_MS = 60_000;
+const AGAIN_MS = 5_000;
+
+const rooms = document.getElementById("rooms");
+const line = document.getElementById("line");
+let version = rooms?.dataset.version ?? "";
+let source = null;
+let lost = null;
+let watchdog = 0;
+let again = 0;
+
+function open() {
+  clearTimeout(again);
+  source?.close();
+  source = new EventSource(`/live?have=${encodeURIComponent(version)}`);
+  source.onopen = heard;
+  source.addEventListener("beat", heard);
+  source.onmessage = (event) => {
+    heard();
+    version = event.lastEventId;
+    show(JSON.parse(event.data));
+  };
+  source.onerror = () => {
+    tellLost();
+    // What the browser doesn't try again by itself, such as after an answer of 503.
+    if (source.readyState === EventSource.CLOSED) again = setTimeout(open, AGAIN_MS);
+  };
+  watch();
+}
+
+function close() {
+  source?.close();
+  source = null;
+  clearTimeout(watchdog);
+  clearTimeout(again);
+}
+
+function watch() {
+  clearTimeout(watchdog);
+  watchdog = setTimeout(() => { tellLost(); open(); }, QUIET_MS);
+}
+
+function heard() {
+  lost = null;
+  if (line.textContent) line.textContent = "";
+  watch();
+}
+
+function tellLost() {
+  if (lost) return;
+  lost = new Date();
+  const time = lost.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+  line.textContent = `This page has lost its server at ${time}. What it shows is what was known then; it tries again by itself.`;
+}
+
+function show({ order, parts }) {
+  // The first sensor, or one more than is shown: the page has another shape then.
+  if (rooms.tagName !== "UL" && order.length) return location.reload();
+  for (const [id, html] of Object.entries(parts)) {
+    if (id === "newest") document.getElementById(id)?.setAttribute("datetime", html);
+    else if (id === "verdict") document.getElementById(id).innerHTML = html;
+    else replace(id, html);
+  }
+  arrange(order);
+  tellAgo();
+}
+
+function replace(id, html) {
+  const made = document.createElement("template");
+  made.innerHTML = html;
+  const card = made.content.firstElementChild;
+  card.classList.add("fresh");
+  const old = document.getElementById(id);
+  const hadFocus = old?.contains(document.activeElement);
+  if (old) old.replaceWith(card);
+  else rooms.append(card);
+  if (hadFocus) card.querySelector("a").focus({ preventScroll: true });
+}
+
+function arrange(order) {
+  const wanted = new Set(order);
+  for (const card of [...rooms.children]) if (!wanted.has(card.id)) card.remove();
+  order.forEach((id, place) => {
+    const card = document.getElementById(id);
+    if (card && rooms.children[place] !== card) rooms.insertBefore(card, rooms.children[place] ?? null);
+  });
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+if (rooms && !document.hidden) open();
