@@ -1,10 +1,11 @@
 """Somebody who looks at the page: the real application over real files, with a clock that is handed in."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from pydantic import SecretStr
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from brokers import OFFICE
@@ -15,6 +16,9 @@ from ecc_listener.reading import Reading, decode
 from ecc_listener.settings import load
 from ecc_listener.store import Burst, Store
 from ecc_listener.web.app import create
+
+if TYPE_CHECKING:
+    from ecc_listener.web.sight import Lookout
 
 NOON_US = 1_767_268_800_000_000
 """2026-01-01 12:00 UTC."""
@@ -47,11 +51,17 @@ class House:
             setattr(told, name, value)
         health.write(self.health_path, told)
 
-    def viewer(self, password: str | None = None, **headers: str) -> TestClient:
-        """Give somebody with a browser; the page's user is `church`."""
+    def app(self, password: str | None = None) -> Starlette:
+        """Make the page's application; its user is `church`."""
         settings = load({"database_file_path": self.database, "health_file_path": self.health_path})
         credentials = Credentials("church", SecretStr(password)) if password else None
         app = create(settings, credentials, lambda: self.now_us)
+        self.lookout: Lookout = app.state.lookout
+        return app
+
+    def viewer(self, password: str | None = None, **headers: str) -> TestClient:
+        """Give somebody with a browser."""
+        app = self.app(password)
         return TestClient(app, "http://127.0.0.1:8080", raise_server_exceptions=False, headers=headers)
 
 

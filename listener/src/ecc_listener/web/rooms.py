@@ -80,7 +80,7 @@ def rooms(request: Request) -> Response:
         cards=[html.replace(_AGO, ago(last_us[one], sight.at_us)) for one, html in seen.cards.items()],
         sensors=len(sight.rooms),
         last_us=seen.last_us,
-        version=seen.version,
+        state=seen.version,
         fault=sight.fault,
     )
 
