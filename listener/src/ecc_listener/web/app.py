@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from ecc_listener.credentials import Credentials
 from ecc_listener.settings import Settings
-from ecc_listener.web import live, rooms, units
+from ecc_listener.web import history, live, rooms, units
 from ecc_listener.web.answers import problem
 from ecc_listener.web.auth import Gate
 from ecc_listener.web.guard import Guard
@@ -26,6 +26,7 @@ _ROUTES: list[BaseRoute] = [
     *rooms.ROUTES,
     *live.ROUTES,
     *units.ROUTES,
+    *history.ROUTES,
     Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
 ]
 

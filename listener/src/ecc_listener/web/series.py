@@ -1,0 +1,132 @@
+"""A sensor and a range of time go in, what a chart draws of it comes out: a bounded number of points.
+
+Short ranges give the readings themselves; longer ones lowest, mean and highest of equal spans, so that a year
+is as quick to draw as a day and no peak gets lost. Where more than about three readings are missing stands a
+point without values: a gap.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice, pairwise
+from statistics import median
+from typing import NamedTuple, TypeAlias
+
+from ecc_listener.history import Bucket, History, Row
+from ecc_listener.sqlite import utc_us
+
+MEASURES = ("temperature_f", "humidity_percent", "dew_point_f")
+_SECOND_US = 1_000_000
+_HOUR_S, _DAY_S = 3600, 86_400
+_MAX_RANGE_OF_READINGS_S = 15 * _DAY_S
+_MAX_READINGS = 10_000
+"""Looked at in one request for one sensor; where there are more of them the summaries answer."""
+_ENOUGH_POINTS = 400
+_GAP_INTERVALS = 4.5
+"""From one reading to the next: three may be missing, and one may be late."""
+_USUAL_INTERVAL_S = 600.0
+
+Band: TypeAlias = tuple[float, float, float] | None
+"""Lowest, mean and highest; of one reading all the same."""
+
+
+class Point(NamedTuple):
+    """One span of time. Without readings it is a gap."""
+
+    time_s: float
+    """Seconds since 1970: of the reading, or of the span's middle."""
+    readings: int
+    bands: tuple[Band, Band, Band]
+    """In the order of `MEASURES`."""
+
+
+class Series(NamedTuple):
+    """What is drawn of one sensor."""
+
+    step_s: int
+    """Seconds of one span; 0: each point is a reading."""
+    interval_s: float
+    """How far the readings usually lie apart."""
+    points: list[Point]
+
+
+def series(history: History, sensor: str, start_us: int, end_us: int, most: int) -> Series:
+    """Give a sensor's points of a range, in time order: at most `most`, and the gaps between them.
+
+    Raises:
+        StoreError: a file can't be read.
+
+    """
+    length_s = (end_us - start_us) / _SECOND_US
+    if length_s <= _MAX_RANGE_OF_READINGS_S:
+        rows = list(islice(history.readings([sensor], start_us, end_us), _MAX_READINGS + 1))
+        if len(rows) <= _MAX_READINGS:
+            return _of_readings(rows, length_s, most)
+    is_by_hour = length_s / _HOUR_S <= most
+    bucket_s = _HOUR_S if is_by_hour else _DAY_S
+    buckets = history.summary(sensor, start_us, end_us, "hour" if is_by_hour else "day")
+    points = [_of_bucket(bucket, bucket_s) for bucket in buckets]
+    step_s = bucket_s * max(1, -(-len(points) // most))
+    if step_s > bucket_s:
+        points = list(_spans(points, step_s))
+    interval_s = step_s / median(point.readings for point in points) if points else _USUAL_INTERVAL_S
+    return _with_gaps(step_s, interval_s, points)
+
+
+def _of_readings(rows: list[Row], length_s: float, most: int) -> Series:
+    points = [_of_row(row) for row in rows]
+    distances = [after.time_s - before.time_s for before, after in pairwise(points)]
+    interval_s = median(distances) if distances else _USUAL_INTERVAL_S
+    step_s = 0
+    if len(points) > most:
+        step_s = max(1, round(length_s / min(most, _ENOUGH_POINTS)))
+        points = list(_spans(points, step_s))
+    return _with_gaps(step_s, interval_s, points)
+
+
+def _of_row(row: Row) -> Point:
+    return Point(
+        utc_us(row.utc) / _SECOND_US,
+        1,
+        (
+            _band(row.temperature_f, row.temperature_f, row.temperature_f),
+            _band(row.humidity_percent, row.humidity_percent, row.humidity_percent),
+            _band(row.dew_point_f, row.dew_point_f, row.dew_point_f),
+        ),
+    )
+
+
+def _of_bucket(bucket: Bucket, bucket_s: int) -> Point:
+    start_us, readings, *values = bucket
+    bands = _band(*values[:3]), _band(*values[3:6]), _band(*values[6:])
+    return Point(start_us / _SECOND_US + bucket_s / 2, readings, bands)
+
+
+def _band(low: float | None, mean: float | None, high: float | None) -> Band:
+    """Give a band; an original's row may lack a value."""
+    return None if low is None or mean is None or high is None else (low, mean, high)
+
+
+def _spans(points: Iterable[Point], step_s: int) -> Iterator[Point]:
+    """Join the points of each span of so many seconds since 1970 to one."""
+    for number, group in groupby(points, lambda point: point.time_s // step_s):
+        members = list(group)
+        bands = _joined(members, 0), _joined(members, 1), _joined(members, 2)
+        yield Point((number + 0.5) * step_s, sum(point.readings for point in members), bands)
+
+
+def _joined(points: list[Point], measure: int) -> Band:
+    known = [(band, point.readings) for point in points if (band := point.bands[measure])]
+    if not known:
+        return None
+    mean = sum(band[1] * readings for band, readings in known) / sum(readings for _, readings in known)
+    return min(band[0] for band, _ in known), mean, max(band[2] for band, _ in known)
+
+
+def _with_gaps(step_s: int, interval_s: float, points: list[Point]) -> Series:
+    """Put an empty point between two that lie too far apart."""
+    longest_s = max(1.5 * step_s, _GAP_INTERVALS * interval_s)
+    whole = points[:1]
+    for before, after in pairwise(points):
+        if after.time_s - before.time_s > longest_s:
+            whole.append(Point((before.time_s + after.time_s) / 2, 0, (None, None, None)))
+        whole.append(after)
+    return Series(step_s, interval_s, whole)

@@ -1,0 +1,134 @@
+// What is seen, in words and as a table: for who can't see a drawing, and for who wants the figures.
+
+import { extent } from "./lines.js";
+import { sample } from "./picture.js";
+
+const MINUTE = 60_000;
+const [HOUR, DAY] = [60 * MINUTE, 24 * 60 * MINUTE];
+const STEPS = [10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY, 91 * DAY, 365 * DAY];
+const MAX_ROWS = 60;
+
+/** Say of each line what a chart shows; the list is the legend as well. */
+export function tellLines(list, chart) {
+  const items = chart.lines.map((line) => {
+    const item = document.createElement("li");
+    if (chart.lines.length > 1) item.append(swatch(line.slot));
+    const name = document.createElement("strong");
+    const isolated = document.createElement("bdi");
+    isolated.textContent = line.name;
+    name.append(isolated);
+    item.append(name, `: ${sentence(line, chart)}`);
+    return item;
+  });
+  if (chart.hasComfort) {
+    const item = document.createElement("li");
+    item.className = "comfort";
+    item.textContent = `Comfort band: ${chart.comfort.join(" to ")} %.`;
+    items.push(item);
+  }
+  list.replaceChildren(...items);
+}
+
+function swatch(slot) {
+  const canvas = document.createElement("canvas");
+  const scale = 2;
+  [canvas.width, canvas.height] = [44 * scale, 14 * scale];
+  canvas.className = "swatch";
+  canvas.setAttribute("aria-hidden", "true");
+  const context = canvas.getContext("2d");
+  context.scale(scale, scale);
+  sample(context, slot, 2, 7);
+  return canvas;
+}
+
+function sentence(line, chart) {
+  const { format, unit, window, convert, measure } = chart;
+  const found = extent(line, measure.field, window);
+  if (!found) return "no readings in this time.";
+  const value = (number) => `${format.number(convert(number))} ${unit}`;
+  // A year laid over this one is told with its own times.
+  const when = (time) => format.about(time - line.offset, line.step);
+  const parts = [
+    `from ${value(found.low)} (${when(found.lowAt)}) to ${value(found.high)} (${when(found.highAt)})`,
+    `mean ${value(found.mean)}`,
+    ...gaps(found.gaps, format),
+    ...line.limits.filter((limit) => limit.measure === measure.field).map((limit) => `${limit.words} ${value(limit.value)}`),
+  ];
+  return `${parts.join("; ")}.`;
+}
+
+function gaps(found, format) {
+  if (!found.length) return [];
+  const longest = Math.max(...found.map(([from, to]) => to - from));
+  if (found.length === 1) return [`one gap of ${format.duration(longest)}`];
+  return [`${found.length} gaps, the longest ${format.duration(longest)}`];
+}
+
+/** Fill the table: a row for each span of the window, a column for each line and measure. */
+export function fillTable(table, charts, window, format) {
+  const lines = charts[0].lines;
+  const span = STEPS.find((step) => (window[1] - window[0]) / step <= MAX_ROWS) ?? STEPS.at(-1);
+  const head = document.createElement("tr");
+  head.append(cell("th", "Time", "col"));
+  for (const line of lines) {
+    for (const chart of charts) head.append(cell("th", `${line.name}: ${chart.title}`, "col"));
+  }
+  table.tHead.replaceChildren(head);
+  const rows = [];
+  for (const [from, to] of spans(window, span)) {
+    const row = document.createElement("tr");
+    row.append(cell("th", span < DAY ? format.moment(from) : format.date(from), "row"));
+    for (const line of lines) {
+      for (const chart of charts) row.append(cell("td", valueOf(line, chart, [from, to - 1])));
+    }
+    rows.push(row);
+  }
+  table.tBodies[0].replaceChildren(...rows);
+}
+
+/** Cut the window at the day's hours, or at midnights, of local time. */
+function* spans([start, end], step) {
+  const at = new Date(start);
+  at.setHours(0, 0, 0, 0);
+  if (step < DAY) at.setTime(at.getTime() + Math.floor((start - at) / step) * step);
+  while (at.getTime() <= end) {
+    const from = at.getTime();
+    if (step < DAY) at.setTime(from + step);
+    else at.setDate(at.getDate() + step / DAY);
+    yield [Math.max(from, start), Math.min(at.getTime(), end + 1)];
+  }
+}
+
+function valueOf(line, { measure, convert, format, unit }, window) {
+  const found = extent(line, measure.field, window);
+  if (!found) return "–";
+  const [low, mean, high] = [found.low, found.mean, found.high].map((value) => format.number(convert(value)));
+  return low === high ? `${mean} ${unit}` : `${mean} ${unit} (${low} to ${high})`;
+}
+
+function cell(kind, text, scope) {
+  const made = document.createElement(kind);
+  made.textContent = text;
+  if (scope) made.scope = scope;
+  return made;
+}
+
+/** List the notices of the time in the watch's own words. */
+export function tellNotices(list, lines, window, format) {
+  const seen = lines.flatMap((line) =>
+    line.notices
+      .filter(({ since, over }) => since * 1000 + line.offset <= window[1] && (over === null || over * 1000 + line.offset >= window[0]))
+      .map((notice) => ({ ...notice, line })),
+  );
+  seen.sort((one, other) => other.since - one.since);
+  list.replaceChildren(
+    ...seen.map(({ headline, since, over }) => {
+      const item = document.createElement("li");
+      const end = over === null ? "not over" : `until ${format.moment(over * 1000)}`;
+      item.textContent = `${headline} (${format.moment(since * 1000)}, ${end})`;
+      return item;
+    }),
+  );
+  return seen.length;
+}
+
