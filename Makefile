@@ -38,6 +38,10 @@ sql: ## Look into the database with SQL, without changing anything
 	@command -v sqlite3 >/dev/null || { echo "sqlite3 is missing. Next step: sudo apt install sqlite3" >&2; exit 1; }
 	@sqlite3 -readonly -header -column -cmd ".read listener/scripts/views.sql" data/db/ECCTempHum.sqlite3
 
+.PHONY: backup
+backup: ## Copy database and settings to data/backup now; SECRETS=yes takes the passwords, too
+	@listener/scripts/backup $(if $(filter yes,$(SECRETS)),--with-secrets)
+
 .PHONY: add-sensor
 add-sensor: ## Give a sensor a user of its own at the broker: NAME=...
 	@listener/scripts/add-sensor "$(NAME)"

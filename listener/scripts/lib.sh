@@ -45,6 +45,13 @@ need_setup() {
 # value NAME: what .env says
 value() { sed -n "s/^$1=//p" .env | tail -n 1; }
 
+# The folder of the backups, on this machine.
+backup_folder() {
+    local folder
+    folder=$(value BACKUP_FOLDER)
+    printf '%s' "${folder:-data/backup}"
+}
+
 user_of() { cut -d, -f1 "$1" | tr -d ' \r\n'; }
 
 # allow USER "ACCESS TOPIC": at the broker, unless the file says something of that user already

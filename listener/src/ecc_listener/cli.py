@@ -46,6 +46,7 @@ VERBS = {
     "healthcheck": Verb("health", "say whether the listener is well: exit status 0, or 1 and the reason"),
     "status": Verb("status", "show connection, last message, sensors and sizes on one screen"),
     "web": Verb("web.server", "serve the page: every room at a glance"),
+    "backup": Verb("backup", "copy the database, and its archives once, to the backup folder, while it runs"),
     "replay": Verb("replay", "decode the quarantine again, after an update that understands more"),
     "simulate": Verb("simulator", "publish like a number of sensors, well-behaved or not"),
     "demo": Verb("demo", "show it all without Docker: broker, listener and simulated rooms"),

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from ecc_listener import health, logs, replay
 from ecc_listener.credentials import read_mqtt
+from ecc_listener.daily_backup import DailyBackup
 from ecc_listener.deliveries import Deliveries, packet
 from ecc_listener.health import utc_iso
 from ecc_listener.quarantine import RETAINED, Arrival, Rejected
@@ -88,6 +89,7 @@ class Service:
             pid=os.getpid(),
         )
         self.started_s = time.monotonic()
+        self.daily_backup = DailyBackup(settings.database_file_path, settings.backup_folder, self.started_s)
         _log.info("Listening for %s", ", ".join(settings.mqtt_topics))
 
     def main_loop(self) -> None:
@@ -161,6 +163,7 @@ class Service:
         if self.health.store_fault is None:
             _log.error("Readings can't be stored, the broker keeps them meanwhile: %s", fault)
         self.health.store_fault = fault
+        self.daily_backup.stop()  # It may hold the space that is missing, or what the store waits for.
         self.store_pause_s = min(_MAX_STORE_PAUSE_S, max(0.1, 2 * self.store_pause_s))
         self.next_store_s = time.monotonic() + self.store_pause_s
 
@@ -210,6 +213,8 @@ class Service:
         self.write_health()
         if self.health.store_fault is None:
             self.keep_quarantine()
+            if self.settings.automatic_backup:
+                self.daily_backup.tick(now_us(), time.monotonic())
 
     def write_health(self) -> None:
         """Replace the health file; a full disk must not end the loop."""
@@ -244,6 +249,7 @@ class Service:
             self.store_held()
             pause(0.1)
         self.session.close()
+        self.daily_backup.stop(_STOP_WITHIN_S)
         self.store.close()
         self.settings.health_file_path.unlink(missing_ok=True)
         done = self.health

@@ -115,6 +115,8 @@ class Settings(BaseSettings):
     max_quarantine_days: int = Field(
         90, description="days for which messages that are no readings are kept", ge=1, le=36500
     )
+    backup_folder: Path = Field(Path("backup"), description="folder for backups of the database")
+    automatic_backup: bool = Field(True, description="yes: the listener makes a backup a day; no: it doesn't")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR; payloads are logged only at DEBUG"
     )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ecc_listener import health
+from ecc_listener.backup import newest
 from ecc_listener.credentials import CredentialsError, read_mail
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError, connect_readonly, utc_us
@@ -56,6 +57,7 @@ class Status:
     rejected_today: int
     database_bytes: int
     log_bytes: int
+    last_backup_utc: str | None
     mail: str
     sensors: list[Sensor]
 
@@ -80,11 +82,13 @@ def look(settings: Settings, now: datetime) -> Status:
     """Gather the status; what can't be read is said in `fault`."""
     told = health.read(settings.health_file_path)
     fault = health.check(settings.health_file_path, now)
-    status = Status(fault, None, None, 0, 0, 0, 0, _mail(settings), [])
+    status = Status(fault, None, None, 0, 0, 0, 0, None, _mail(settings), [])
     if told:
         status.last_message_utc, status.last_sensor = told.last_message_utc, told.last_sensor
     status.database_bytes = sum(_size(Path(f"{settings.database_file_path}{end}")) for end in ("", "-wal"))
     status.log_bytes = _size(settings.log_file_path)
+    if backup := newest(settings.backup_folder):
+        status.last_backup_utc = backup.strftime("%Y-%m-%d %H:%M:%S")
     try:
         with closing(connect_readonly(settings.database_file_path)) as connection:
             _read(connection, status, now)
@@ -127,6 +131,7 @@ def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
         f"Today         {status.rows_today:,} readings, {status.rejected_today:,} rejected",
         f"Database      {_megabytes(status.database_bytes)}",
         f"Log           {_megabytes(status.log_bytes)}",
+        f"Backup        {_when(status.last_backup_utc, now) if status.last_backup_utc else 'none yet'}",
         f"Mail          {status.mail}",
         "",
     ]
