@@ -74,7 +74,7 @@ class Listener:
 
     def end(self) -> None:
         """End it whatever state it is in."""
-        if self.process is not None:
+        if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
 

@@ -14,6 +14,8 @@ _BUSY_TIMEOUT_S = 2.0
 _FAULTS = {
     "locked": "another program holds the database; close the program that has it open",
     "disk is full": "the disk is full; free some space",
+    # What a full disk looks like where the file is opened: no room for the -shm beside it.
+    "IOERR_SHMSIZE": "the disk is full; free some space",
     "Input/output error": "the disk does not read or write; see the system's log, the disk may be failing",
     "disk I/O error": "the disk does not read or write; see the system's log, the disk may be failing",
     "readonly": "the database can't be written; see who owns the file and whether the disk is read-only",
@@ -82,7 +84,7 @@ def explain(error: sqlite3.Error | OSError, path: Path) -> str:
     """Say in words what keeps a database from being used, and what to do."""
     text = str(error)
     for fault, meaning in _FAULTS.items():
-        if fault in text:
+        if fault in text or fault in getattr(error, "sqlite_errorname", ""):
             return f"{path}: {meaning} ({text})"
     return f"{path}: {text}"
 

@@ -92,14 +92,15 @@ class Store:
                 return  # The commit that seemed to fail had arrived.
             with atomic(connection):
                 sensors = self._insert(connection, burst.readings)
-                self._quarantine_bytes += quarantine.insert(connection, burst.rejected)
-                excess_bytes = self._quarantine_bytes - self._max_quarantine_bytes
+                quarantine_bytes = self._quarantine_bytes + quarantine.insert(connection, burst.rejected)
+                excess_bytes = quarantine_bytes - self._max_quarantine_bytes
                 if excess_bytes > 0:
-                    self._quarantine_bytes -= quarantine.drop_oldest(connection, excess_bytes)
+                    quarantine_bytes -= quarantine.drop_oldest(connection, excess_bytes)
                 connection.execute(
                     "INSERT INTO ECCDelivery VALUES (?, ?)", (burst.number, pack(burst.packets))
                 )
                 connection.execute("DELETE FROM ECCDelivery WHERE burst <= ?", (confirmed,))
+            self._quarantine_bytes = quarantine_bytes
             self._remember(sensors)
 
     def forget(self, confirmed: int) -> None:
@@ -192,7 +193,11 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection. After any error it is closed: a handle that failed is not to be trusted."""
+        """Lend the connection. After an error it is closed: a handle that failed is not to be trusted.
+
+        Not after SQLITE_FULL, where nothing failed but a write that was taken back: to open the file anew
+        takes room for its -shm, and where none is to be had, that may end in a SIGBUS.
+        """
         try:
             if self._connection is None:
                 self._connection = connect(self.path)
@@ -202,8 +207,9 @@ class Store:
                 self._quarantine_bytes = quarantine.size_bytes(self._connection)
             yield self._connection
         except (sqlite3.Error, OSError) as error:
-            self._failed = True
-            self._disconnect()
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+                self._failed = True
+                self._disconnect()
             raise StoreError(explain(error, self.path)) from error
 
     def _settle(self, connection: sqlite3.Connection) -> None:

@@ -4,23 +4,15 @@ import os
 import random
 import signal
 import sqlite3
-import struct
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from fcntl import ioctl
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import NamedTuple
 
 from brokers import OFFICE, Publisher, until
+from faults.disks import disk
 from faults.ledger import Ledger, Outcome, broker_21, folder, listening, numbered, sh
 from listeners import Listener
-
-SHUTDOWN_IOCTL = 0x8004587D
-"""EXT4_IOC_SHUTDOWN: the file system stops at once, as when the power goes; 2 keeps the journal as it is."""
 
 
 def listener_killed(cycles: int) -> Outcome:
@@ -124,33 +116,6 @@ def _broker_ended(
         return ledger.compare(listener, cycles)
 
 
-class Disk(NamedTuple):
-    """A small ext4 of its own; its device stays when it is unmounted, as a real one does."""
-
-    device: str
-    mount: Path
-
-    def remount(self) -> None:
-        sh("umount", self.mount)
-        subprocess.run(["fsck.ext4", "-p", self.device], check=False, capture_output=True)
-        sh("mount", "-o", "errors=remount-ro", self.device, self.mount)
-
-
-@contextmanager
-def _disk(where: Path) -> Iterator[Disk]:
-    image, mount = where / "disk.img", where / "disk"
-    mount.mkdir()
-    sh("truncate", "-s", "64M", image)
-    sh("mkfs.ext4", "-q", image)
-    device = sh("losetup", "--find", "--show", image).strip()
-    sh("mount", "-o", "errors=remount-ro", device, mount)
-    try:
-        yield Disk(device, mount)
-    finally:
-        sh("umount", mount)
-        sh("losetup", "--detach", device)
-
-
 def power_cut(cycles: int) -> Outcome:
     """The power goes: the file system under the database stops at once, and is mounted again."""
     return _power_cut(cycles)
@@ -168,8 +133,8 @@ def _power_cut(cycles: int, pragma: str | None = None) -> Outcome:
         f"    made = honest(path); made.execute({pragma!r}); return made\n"
         "store.connect = connect; sys.exit(cli.main([]))"
     )
-    with folder() as where, broker_21(where) as broker, _disk(where) as disk:
-        with listening(where, broker, database=disk.mount / "db", start=False) as listener:
+    with folder() as where, broker_21(where) as broker, disk(where) as small:
+        with listening(where, broker, database=small.mount / "db", start=False) as listener:
             if pragma:
                 listener.program = ["-c", unsynced]
             listener.start()
@@ -179,9 +144,9 @@ def _power_cut(cycles: int, pragma: str | None = None) -> Outcome:
                     # When the power goes, processor and disk stop at one instant. The shutdown of a file
                     # system takes some milliseconds, in which a sync may still succeed and yet be lost.
                     listener.freeze()
-                    _stop_disk(disk.mount)
+                    small.stop()
                     listener.stop(signal.SIGKILL)
-                    disk.remount()
+                    small.remount()
                     if not pragma:
                         _check_sound(listener)
                     listener.start()
@@ -195,41 +160,30 @@ def _check_sound(listener: Listener) -> None:
     connection.close()
 
 
-def _stop_disk(mount: Path) -> None:
-    handle = os.open(mount, os.O_RDONLY)
-    try:
-        ioctl(handle, SHUTDOWN_IOCTL, struct.pack("I", 2))
-    finally:
-        os.close(handle)
-
-
 def disk_full(cycles: int) -> Outcome:
     """The disk under the database gets full, and has room again."""
-    with folder() as where, broker_21(where) as broker, _disk(where) as disk:
-        with listening(where, broker, database=disk.mount / "db") as listener:
+    with folder() as where, broker_21(where) as broker, disk(where) as small:
+        with listening(where, broker, database=small.mount / "db") as listener:
             with Ledger(broker.port, per_second=300) as ledger:
                 for _ in range(cycles):
-                    ballast = disk.mount / "ballast"
-                    subprocess.run(
-                        ["dd", "if=/dev/zero", f"of={ballast}", "bs=64k"], check=False, capture_output=True
-                    )
+                    small.fill()
                     until(listener.store_fails, 60)
-                    ballast.unlink()
+                    small.ballast.unlink()
                     until(lambda: not listener.store_fails(), 30)
             return ledger.compare(listener, cycles)
 
 
 def read_only(cycles: int) -> Outcome:
     """The file system finds an error and turns read-only, as Linux does; then it is repaired."""
-    with folder() as where, broker_21(where) as broker, _disk(where) as disk:
-        with listening(where, broker, database=disk.mount / "db") as listener:
+    with folder() as where, broker_21(where) as broker, disk(where) as small:
+        with listening(where, broker, database=small.mount / "db") as listener:
             with Ledger(broker.port, per_second=300) as ledger:
                 for _ in range(cycles):
-                    error = Path(f"/sys/fs/ext4/{Path(disk.device).name}/trigger_fs_error")
+                    error = Path(f"/sys/fs/ext4/{Path(small.device).name}/trigger_fs_error")
                     error.write_text("an error for a test")
                     until(listener.store_fails, 30)
                     listener.stop()
-                    disk.remount()
+                    small.remount()
                     listener.start()
             return ledger.compare(listener, cycles)
 
