@@ -3,6 +3,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, Publisher, free_port, until
+from ecc_listener.history import History, archives
+from ecc_listener.sqlite import utc_us
 from listeners import Listener
 
+NEVER_US = utc_us("9999-01-01")
 SQL_TIMES = "SELECT recordWrittenUTC FROM ECCTempHum"
 
 
@@ -91,7 +95,7 @@ def test_a_frozen_sensor_keeps_its_readings_through_a_restart_of_the_broker(
 
 
 def test_a_kill_under_load_neither_loses_nor_doubles(broker: Mosquitto, listener: Listener) -> None:
-    sent = 12_000
+    sent = 6_000
     listener.start()
     with Publisher(broker.port) as publisher:
         for number in range(sent):
@@ -104,6 +108,28 @@ def test_a_kill_under_load_neither_loses_nor_doubles(broker: Mosquitto, listener
     stored = listener.temperatures()
     assert len(stored) == sent
     assert set(stored.values()) == {1}
+
+
+def test_full_databases_become_archives_under_load_and_kills_and_no_row_is_lost_or_doubled(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    listener = Listener(tmp_path / "listener", broker.port, max_database_size=200_000)
+    history = History(listener.database)
+    listener.start()
+    for cycle in range(2):
+        with Publisher(broker.port) as publisher:
+            for number in range(cycle * 3_000, (cycle + 1) * 3_000):
+                publisher.publish(numbered(number))
+        until(lambda made=cycle + 1: len(archives(listener.database)) >= made, 30)  # type: ignore[misc]
+        if cycle % 2:
+            listener.stop(signal.SIGKILL)
+            listener.start()
+    until(lambda: history.count(0, NEVER_US) >= 6_000, 30)
+    stored = Counter(row.temperature_f for row in history.readings(None, 0, NEVER_US))
+    assert stored == Counter(number / 100 for number in range(6_000))
+    assert "The database was full: it is now ECCTempHum-2" in listener.log()
+    assert listener.stop() == 0
+    listener.end()
 
 
 def test_a_broker_that_forgot_the_session_is_gone_on_with(broker: Mosquitto, listener: Listener) -> None:

@@ -178,7 +178,7 @@ def test_names_without_end_do_not_fill_the_memory(store: Store) -> None:
     for number in range(3):
         arrivals = ((NOON_US + index, reading(f"{number}-{index}")) for index in range(6_000))
         store.commit(burst(number + 1, *arrivals), confirmed=number)
-    assert len(store._sensors) <= 12_000
+    assert len(store._rows._sensors) <= 12_000
 
 
 def test_what_is_no_reading_is_kept_as_it_came(store: Store) -> None:

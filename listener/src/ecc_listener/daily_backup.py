@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ecc_listener import backup, ladder
-from ecc_listener.sqlite import StoreError
+from ecc_listener.sqlite import StoreError, archive_marker
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class DailyBackup:
     def _make_if_due(self, now: datetime) -> None:
         made = backup.dailies(self._database, self._folder)
         # A reader would only put the archive off further.
-        if not ladder.is_due(made, now) or Path(f"{self._database}.archiving").exists():
+        if not ladder.is_due(made, now) or archive_marker(self._database).exists():
             return
         files, faults = backup.make(self._database, self._folder, "daily", now, self._stopped.is_set)
         backup.climb(self._database, self._folder)

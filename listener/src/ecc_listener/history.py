@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from ecc_listener.sqlite import StoreError, connect_readonly, explain, utc_text, utc_us
 
@@ -22,10 +22,12 @@ _FIRST_SLICE_US = 7 * _DAY_US
 _FEW_ROWS, _MANY_ROWS = 10_000, 40_000
 _TRIES = 10
 
+_WITHIN = "FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ?"
 _ROWS = (
     "SELECT recordWrittenUTC, dewPointF, temperatureF, relHumidityPercent, battVoltage, battPercent, apRSSI,"
-    " sensorName FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ?"
+    f" sensorName {_WITHIN}"
 )
+_COUNT = f"SELECT count(*) {_WITHIN}"
 # Going from one name to the next in the index reads no row twice.
 _SENSORS = """
     WITH RECURSIVE sensor(name) AS (
@@ -144,6 +146,16 @@ class History:
             elif len(rows) > _MANY_ROWS:
                 slice_us = max(1, slice_us // 2)
 
+    def count(self, start_us: int, end_us: int) -> int:
+        """Count the readings from `start_us` on, before `end_us`.
+
+        Raises:
+            StoreError: a file can't be read.
+
+        """
+        found = self._in_each(_COUNT, None, _bound(start_us), _bound(end_us))
+        return sum(row[0] for row in found)
+
     def summary(self, sensor: str, start_us: int, end_us: int, step: Literal["hour", "day"]) -> list[Bucket]:
         """Give one sensor's hours or days from `start_us` on, before `end_us`; empty ones are left out.
 
@@ -157,8 +169,15 @@ class History:
         return [_bucket(start if step == "day" else f"{start}:00", rows) for start, rows in days.items()]
 
     def _slice(self, sensors: Sequence[str] | None, start: str, end: str) -> list[Row]:
-        def read() -> list[Row]:
-            rows: list[Row] = []
+        return sorted(map(Row._make, self._in_each(_ROWS, sensors, start, end)))
+
+    def _in_each(
+        self, query: str, sensors: Sequence[str] | None, start: str, end: str
+    ) -> list[tuple[Any, ...]]:
+        """Ask each file about each sensor that has readings in the span."""
+
+        def read() -> list[tuple[Any, ...]]:
+            rows: list[tuple[Any, ...]] = []
             for path, spans in self._spans().items():
                 names = [
                     name
@@ -168,10 +187,10 @@ class History:
                 if names:
                     with closing(connect_readonly(path)) as connection:
                         for name in names:
-                            rows += map(Row._make, connection.execute(_ROWS, (name, start, end)))
+                            rows += connection.execute(query, (name, start, end))
             return rows
 
-        return sorted(self._steadily(read))
+        return self._steadily(read)
 
     def _spans(self) -> dict[Path, list[_Span]]:
         spans = {}
@@ -230,6 +249,20 @@ def archives(database: Path) -> list[Path]:
         return sorted(path for path in database.parent.iterdir() if name.fullmatch(path.name))
     except OSError:
         return []
+
+
+def is_archived(database: Path, sensor: str, utc: str) -> bool:
+    """Say whether one of a live file's archives has a reading under just this key."""
+    for path in archives(database):
+        try:
+            if any(name == sensor and first <= utc <= last for name, first, last in _archive_spans(path)):
+                with closing(connect_readonly(path)) as connection:
+                    query = "SELECT 1 FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC = ?"
+                    if connection.execute(query, (sensor, utc)).fetchone():
+                        return True
+        except (StoreError, sqlite3.Error):
+            continue
+    return False
 
 
 def _read_spans(path: Path) -> list[_Span]:

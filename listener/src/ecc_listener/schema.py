@@ -1,4 +1,4 @@
-"""The tables: the original's two, unchanged, and what delivery needs beside them.
+"""The tables: the original's two, unchanged, and what delivery, mail and archive need beside them.
 
 `MIGRATIONS` is append-only. `PRAGMA user_version` says how many of them a file has seen, so an original
 database (0) opens and goes on as it is.
@@ -48,7 +48,52 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             nextTryUTC TEXT, failingSinceUTC TEXT, fault TEXT, lastSentUTC TEXT)
         """,
     ),
+    # 3: how each sensor stood when this file began, and how each one stands: see archive.py.
+    (
+        """
+        CREATE TABLE ECCKnownSensor (
+            recordWrittenUTC TEXT NOT NULL, dewPointF REAL, temperatureF REAL, relHumidityPercent REAL,
+            battVoltage REAL, battPercent REAL, apRSSI INTEGER, sensorName TEXT PRIMARY KEY,
+            location TEXT, MACaddress TEXT, softwareVersion TEXT)
+        """,
+        # Going from one name to the next in the index reads no row twice.
+        """
+        CREATE VIEW ECCLatest AS
+        WITH RECURSIVE sensor(name) AS (
+            SELECT min(sensorName) FROM ECCTempHum
+            UNION ALL
+            SELECT (SELECT min(sensorName) FROM ECCTempHum WHERE sensorName > name) FROM sensor
+            WHERE name IS NOT NULL)
+        SELECT measured.*,
+            coalesce(about.location, before.location) AS location,
+            coalesce(about.MACaddress, before.MACaddress) AS MACaddress,
+            coalesce(about.softwareVersion, before.softwareVersion) AS softwareVersion
+        FROM sensor
+        JOIN ECCTempHum AS measured ON measured.sensorName = sensor.name AND measured.recordWrittenUTC =
+            (SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = sensor.name)
+        LEFT JOIN ECCTempHumSensor AS about ON about.rowid =
+            (SELECT max(rowid) FROM ECCTempHumSensor WHERE sensorName = sensor.name)
+        LEFT JOIN ECCKnownSensor AS before ON before.sensorName = sensor.name
+        UNION ALL
+        SELECT before.* FROM ECCKnownSensor AS before
+        WHERE NOT EXISTS (SELECT 1 FROM ECCTempHum WHERE sensorName = before.sensorName)
+        """,
+    ),
 )
+
+STAYING = ("ECCTempHum", "ECCTempHumSensor")
+"""Tables whose rows stay in the file in which they were written, when it becomes an archive."""
+
+CARRIED = {
+    "ECCKnownSensor": "* FROM ECCLatest",
+    "ECCRejected": "receivedUTC, topic, payload, reason, NULL FROM ECCRejected"
+    " WHERE replayedUTC IS NULL ORDER BY rowid",
+    "ECCDelivery": "* FROM ECCDelivery",
+    "ECCCounter": "* FROM ECCCounter",
+    "ECCMail": "* FROM ECCMail",
+    "ECCMailWay": "* FROM ECCMailWay",
+}
+"""Every other table, with what of it goes on in the next file: its rows, in its columns' order."""
 
 
 def migrate(connection: sqlite3.Connection) -> None:

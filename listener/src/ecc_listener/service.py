@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from ecc_listener import health, logs, replay
+from ecc_listener.archiver import Archiver
 from ecc_listener.credentials import read_mqtt
 from ecc_listener.daily_backup import DailyBackup
 from ecc_listener.deliveries import Deliveries, packet
@@ -71,6 +72,7 @@ class Service:
         self.settings = settings
         self.stopped_by: str | None = None
         self.store = Store(settings.database_file_path, settings.max_quarantine_size)
+        self.archiver = Archiver(self.store, settings.max_database_size)
         self.deliveries = Deliveries(self.store.recorded())
         self.session = Session(_broker(settings), self.deliveries.connected, self.deliveries.answered)
         self.held: tuple[Burst, list[Message]] | None = None
@@ -190,6 +192,7 @@ class Service:
         """Count and log what was stored."""
         self.health.messages += len(messages)
         self.health.rows += len(burst.readings)
+        self.archiver.stored(len(burst.readings))
         self.health.rejected += len(burst.rejected)
         self.health.last_message_utc = utc_iso(messages[-1].arrived_us)
         if burst.readings:
@@ -213,6 +216,7 @@ class Service:
         self.write_health()
         if self.health.store_fault is None:
             self.keep_quarantine()
+            self.keep_size()
             if self.settings.automatic_backup:
                 self.daily_backup.tick(now_us(), time.monotonic())
 
@@ -240,6 +244,13 @@ class Service:
                 self.store.drop_rejected(now_us() - age_us)
         except (StoreError, OSError) as error:
             _log.warning("The quarantine's upkeep waits: %s", error)
+
+    def keep_size(self) -> None:
+        """Archive the database when it is full."""
+        try:
+            self.archiver.tick(time.monotonic())
+        except StoreError as error:
+            _log.error("The database can't be archived: %s", error)
 
     def shutdown(self) -> None:
         """Store what was taken, take leave of the broker, say what was done."""

@@ -4,6 +4,7 @@ Times stand in the tables as UTC text, `2020-12-19 03:04:05.678901`, the origina
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 _BUSY_TIMEOUT_S = 2.0
+_ARCHIVE_POLL_S, _ARCHIVE_POLLS = 0.05, 50
 _FAULTS = {
     "locked": "another program holds the database; close the program that has it open",
     "disk is full": "the disk is full; free some space",
@@ -46,16 +48,26 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def archive_marker(database: Path) -> Path:
+    """Name the file by which the listener asks readers to stay out for a moment: it wants to archive."""
+    return Path(f"{database}.archiving")
+
+
 def connect_readonly(path: Path) -> sqlite3.Connection:
     """Open a file for reading, whether its writer lives, was killed, or closed it.
 
-    A closed file has no WAL, and in a folder that this process can't write to SQLite then opens it only as
+    If the listener wants to archive it, that comes first, so that readers can't keep it from happening. A
+    closed file has no WAL, and in a folder that this process can't write to SQLite then opens it only as
     immutable, which is right just then.
 
     Raises:
         StoreError: there is no such file, or it can't be read.
 
     """
+    for _ in range(_ARCHIVE_POLLS):
+        if not archive_marker(path).exists():
+            break
+        time.sleep(_ARCHIVE_POLL_S)
     if not path.exists():
         raise StoreError(f"{path} isn't there; the listener makes it when it starts")
     uri = f"file:{quote(str(path))}?mode=ro"

@@ -12,24 +12,16 @@ from pathlib import Path
 from ecc_listener import health
 from ecc_listener.backup import newest
 from ecc_listener.credentials import CredentialsError, read_mail
+from ecc_listener.history import History, archives
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError, connect_readonly, utc_us
 
 _MANY_SENSORS = 30
+_DAY_US = 24 * 3600 * 1_000_000
 
-# Names can be many in a large table; going from one to the next in the index reads no row twice.
 _LATEST = """
-    WITH RECURSIVE sensor(name) AS (
-        SELECT min(sensorName) FROM ECCTempHum
-        UNION ALL
-        SELECT (SELECT min(sensorName) FROM ECCTempHum WHERE sensorName > name) FROM sensor
-        WHERE name IS NOT NULL)
-    SELECT sensorName, max(recordWrittenUTC), temperatureF, relHumidityPercent, battPercent, apRSSI,
-        (SELECT location FROM ECCTempHumSensor AS about WHERE about.sensorName = name
-         ORDER BY about.rowid DESC LIMIT 1)
-    FROM sensor JOIN ECCTempHum ON sensorName = name
-    AND recordWrittenUTC = (SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = name)
-    GROUP BY sensorName
+    SELECT sensorName, recordWrittenUTC, temperatureF, relHumidityPercent, battPercent, apRSSI, location
+    FROM ECCLatest
 """
 
 
@@ -56,6 +48,8 @@ class Status:
     rows_today: int
     rejected_today: int
     database_bytes: int
+    archives: int
+    archive_bytes: int
     log_bytes: int
     last_backup_utc: str | None
     mail: str
@@ -82,37 +76,34 @@ def look(settings: Settings, now: datetime) -> Status:
     """Gather the status; what can't be read is said in `fault`."""
     told = health.read(settings.health_file_path)
     fault = health.check(settings.health_file_path, now)
-    status = Status(fault, None, None, 0, 0, 0, 0, None, _mail(settings), [])
+    status = Status(fault, None, None, 0, 0, 0, 0, 0, 0, None, _mail(settings), [])
     if told:
         status.last_message_utc, status.last_sensor = told.last_message_utc, told.last_sensor
     status.database_bytes = sum(_size(Path(f"{settings.database_file_path}{end}")) for end in ("", "-wal"))
+    sizes = [_size(path) for path in archives(settings.database_file_path)]
+    status.archives, status.archive_bytes = len(sizes), sum(sizes)
     status.log_bytes = _size(settings.log_file_path)
     if backup := newest(settings.backup_folder):
         status.last_backup_utc = backup.strftime("%Y-%m-%d %H:%M:%S")
+    midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     try:
         with closing(connect_readonly(settings.database_file_path)) as connection:
-            _read(connection, status, now)
+            _read(connection, status, midnight)
+        today_us = int(midnight.timestamp()) * 1_000_000
+        status.rows_today = History(settings.database_file_path).count(today_us, today_us + _DAY_US)
     except (StoreError, sqlite3.Error) as error:
         status.fault = f"{fault}; {error}" if fault else str(error)
     return status
 
 
-def _read(connection: sqlite3.Connection, status: Status, now: datetime) -> None:
+def _read(connection: sqlite3.Connection, status: Status, midnight: datetime) -> None:
     status.sensors = [Sensor(*row) for row in connection.execute(_LATEST)]
     # Those that stayed behind stand at the end, next to the prompt.
     status.sensors.sort(key=lambda sensor: sensor.last_utc, reverse=True)
     if status.sensors and not status.last_message_utc:
         newest = status.sensors[0]
         status.last_message_utc, status.last_sensor = newest.last_utc, newest.name
-    midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     today = midnight.strftime("%Y-%m-%d %H:%M:%S")
-    status.rows_today = sum(
-        connection.execute(
-            "SELECT count(*) FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ?",
-            (one.name, today),
-        ).fetchone()[0]
-        for one in status.sensors
-    )
     count = "SELECT count(*) FROM ECCRejected WHERE receivedUTC >= ?"
     status.rejected_today = connection.execute(count, (today,)).fetchone()[0]
 
@@ -124,12 +115,15 @@ def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
     last = "none yet"
     if status.last_message_utc:
         last = f"{_when(status.last_message_utc, now)}, from {_clean(status.last_sensor or 'nobody known')}"
+    archived = (
+        f", and {status.archives} archives of {_megabytes(status.archive_bytes)}" if status.archives else ""
+    )
     said = [
         verdict,
         "",
         f"Last message  {last}",
         f"Today         {status.rows_today:,} readings, {status.rejected_today:,} rejected",
-        f"Database      {_megabytes(status.database_bytes)}",
+        f"Database      {_megabytes(status.database_bytes)}{archived}",
         f"Log           {_megabytes(status.log_bytes)}",
         f"Backup        {_when(status.last_backup_utc, now) if status.last_backup_utc else 'none yet'}",
         f"Mail          {status.mail}",

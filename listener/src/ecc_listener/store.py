@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, TypeVar
 
-from ecc_listener import quarantine
+from ecc_listener import archive, quarantine
 from ecc_listener.deliveries import Packet, pack, unpack
 from ecc_listener.quarantine import Arrival, Rejected
 from ecc_listener.reading import Reading
+from ecc_listener.rows import Rows
 from ecc_listener.schema import migrate
 from ecc_listener.sqlite import StoreError, atomic, connect, explain, utc_text
 
 Result = TypeVar("Result")
 
-_MAX_KNOWN_SENSORS = 10_000
 _REPLAY_BATCH = 1_000
 
 
@@ -39,10 +39,6 @@ class Burst(NamedTuple):
     packets: list[Packet]
 
 
-_Sensor = tuple[str, tuple[str | None, ...]]
-"""What the file knows of a sensor: its newest row's time; its location, MAC and software version."""
-
-
 class Store:
     """The live database file, held by one process."""
 
@@ -57,7 +53,7 @@ class Store:
         self.path = path
         self._max_quarantine_bytes = max_quarantine_bytes
         self._quarantine_bytes = 0
-        self._sensors: dict[str, _Sensor] = {}
+        self._rows = Rows(path)
         self._failed = False
         self._connection: sqlite3.Connection | None = None
         self._lock = _lock(path)
@@ -91,7 +87,7 @@ class Store:
             if connection.execute(token, (burst.number,)).fetchone():
                 return  # The commit that seemed to fail had arrived.
             with atomic(connection):
-                sensors = self._insert(connection, burst.readings)
+                sensors = self._rows.insert(connection, burst.readings)
                 quarantine_bytes = self._quarantine_bytes + quarantine.insert(connection, burst.rejected)
                 excess_bytes = quarantine_bytes - self._max_quarantine_bytes
                 if excess_bytes > 0:
@@ -101,7 +97,7 @@ class Store:
                 )
                 connection.execute("DELETE FROM ECCDelivery WHERE burst <= ?", (confirmed,))
             self._quarantine_bytes = quarantine_bytes
-            self._remember(sensors)
+            self._rows.remember(sensors)
 
     def forget(self, confirmed: int) -> None:
         """Take the packets of bursts up to `confirmed` off the record.
@@ -135,6 +131,31 @@ class Store:
         with self._writing() as connection, atomic(connection):
             return act(connection)
 
+    def is_full(self, max_bytes: int) -> bool:
+        """Say whether the file has grown to where it is to be archived.
+
+        Raises:
+            StoreError: nobody can know.
+
+        """
+        with self._writing() as connection:
+            return archive.is_due(connection, max_bytes, self._quarantine_bytes)
+
+    def archive(self) -> Path:
+        """Archive the file and go on in a new one; give the archive.
+
+        Raises:
+            ArchiveWaits: somebody has the file open; it goes on as before.
+            StoreError: the disk is full or failing; likewise.
+
+        """
+        with self._writing() as connection:
+            archive.prepare(connection, self.path)
+            try:
+                return archive.make(connection, self.path)
+            finally:
+                self._disconnect()
+
     def replay(self, decode: Callable[[bytes], Reading], now_us: int) -> tuple[int, int]:
         """Decode the quarantine again; give how many became readings, and how many are still none.
 
@@ -151,45 +172,12 @@ class Store:
             while rows:
                 found = list(quarantine.decoded(rows, decode))
                 with atomic(connection):
-                    sensors = self._insert(connection, [arrival for _, arrival in found])
+                    sensors = self._rows.insert(connection, [arrival for _, arrival in found])
                     quarantine.mark_replayed(connection, [rowid for rowid, _ in found], utc_text(now_us))
-                self._remember(sensors)
+                self._rows.remember(sensors)
                 replayed += len(found)
                 rows = quarantine.replayable(connection, rows[-1][0], _REPLAY_BATCH)
             return replayed, quarantine.waiting(connection)
-
-    def _insert(self, connection: sqlite3.Connection, arrivals: list[Arrival]) -> dict[str, _Sensor]:
-        """Insert readings in their order; give what is then known of their sensors."""
-        sensors: dict[str, _Sensor] = {}
-        rows: list[tuple[object, ...]] = []
-        for arrived_us, reading in arrivals:
-            name = reading.sensor_name
-            last_utc, known = sensors.get(name) or self._sensors.get(name) or _look_up(connection, name)
-            utc = utc_text(arrived_us)
-            if utc <= last_utc:
-                # The clock repeats or steps back: take the first microsecond from there on that is free.
-                _insert_rows(connection, rows)
-                rows.clear()
-                utc = _free_utc(connection, "ECCTempHum", name, arrived_us)
-            about: tuple[str | None, ...] = reading[7:]
-            if about != known:
-                # What a message doesn't say (older firmware) has not changed.
-                about = tuple(old if new is None else new for new, old in zip(about, known, strict=True))
-                if about != known:
-                    since = _free_utc(connection, "ECCTempHumSensor", name, arrived_us)
-                    connection.execute(
-                        "INSERT INTO ECCTempHumSensor VALUES (?, ?, ?, ?, ?)", (since, name, *about)
-                    )
-            rows.append((utc, *reading[:7]))
-            sensors[name] = (max(last_utc, utc), about)
-        _insert_rows(connection, rows)
-        return sensors
-
-    def _remember(self, sensors: dict[str, _Sensor]) -> None:
-        # Names come from the network: who invents them must not fill the memory.
-        if len(self._sensors) > _MAX_KNOWN_SENSORS:
-            self._sensors.clear()
-        self._sensors.update(sensors)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -200,10 +188,12 @@ class Store:
         """
         try:
             if self._connection is None:
+                archive.tidy(self.path)
                 self._connection = connect(self.path)
                 self._settle(self._connection)
                 migrate(self._connection)
-                self._sensors.clear()
+                archive.undo(self._connection)
+                self._rows.forget()
                 self._quarantine_bytes = quarantine.size_bytes(self._connection)
             yield self._connection
         except (sqlite3.Error, OSError) as error:
@@ -233,27 +223,6 @@ class Store:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()
-
-
-def _insert_rows(connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
-    connection.executemany("INSERT INTO ECCTempHum VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
-
-def _look_up(connection: sqlite3.Connection, name: str) -> _Sensor:
-    last = connection.execute("SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = ?", (name,))
-    about = connection.execute(
-        "SELECT location, MACaddress, softwareVersion FROM ECCTempHumSensor"
-        " WHERE sensorName = ? ORDER BY rowid DESC LIMIT 1",
-        (name,),
-    )
-    return last.fetchone()[0] or "", about.fetchone() or (None, None, None)
-
-
-def _free_utc(connection: sqlite3.Connection, table: str, name: str, time_us: int) -> str:
-    query = f"SELECT 1 FROM {table} WHERE sensorName = ? AND recordWrittenUTC = ?"
-    while connection.execute(query, (name, utc_text(time_us))).fetchone():
-        time_us += 1
-    return utc_text(time_us)
 
 
 def _lock(path: Path) -> IO[bytes]:

@@ -14,20 +14,10 @@ SLOTS = 48
 _HOUR_US = 3_600_000_000
 _MAX_ROOMS = 1_000
 
-# Going from one name to the next in the index reads no row twice.
 _LATEST = """
-    WITH RECURSIVE sensor(name) AS (
-        SELECT min(sensorName) FROM ECCTempHum
-        UNION ALL
-        SELECT (SELECT min(sensorName) FROM ECCTempHum WHERE sensorName > name) FROM sensor
-        WHERE name IS NOT NULL)
     SELECT sensorName, recordWrittenUTC, temperatureF, relHumidityPercent, dewPointF, battVoltage,
-        battPercent, apRSSI,
-        (SELECT location FROM ECCTempHumSensor AS about WHERE about.sensorName = name
-         ORDER BY about.rowid DESC LIMIT 1)
-    FROM sensor JOIN ECCTempHum ON sensorName = name
-    AND recordWrittenUTC = (SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = name)
-    LIMIT ?
+        battPercent, apRSSI, location
+    FROM ECCLatest LIMIT ?
 """
 _BETWEEN = "FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ?"
 _FIRST = f"SELECT temperatureF, relHumidityPercent {_BETWEEN} ORDER BY recordWrittenUTC LIMIT 1"

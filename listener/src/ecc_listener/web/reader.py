@@ -1,7 +1,4 @@
-"""A look into the store's file for a page: read-only, short, and never in the way of an archive.
-
-While the listener wants to archive, a marker file stands beside the database; a look then waits a little.
-"""
+"""A look into the store's file for a page: read-only and short."""
 
 import sqlite3
 import time
@@ -12,8 +9,6 @@ from pathlib import Path
 from ecc_listener.sqlite import StoreError, connect_readonly, explain
 
 _WITHIN_S = 2.0
-_ARCHIVE_WITHIN_S = 2.0
-_POLL_S = 0.02
 _STEPS = 10_000
 
 
@@ -30,7 +25,6 @@ def reading(database: Path, within_s: float = _WITHIN_S) -> Iterator[sqlite3.Con
         StoreError: there is no file, or it can't be read.
 
     """
-    wait_for_archive(database)
     connection = connect_readonly(database)
     until_s = time.monotonic() + within_s
     connection.set_progress_handler(lambda: time.monotonic() > until_s, _STEPS)
@@ -42,11 +36,3 @@ def reading(database: Path, within_s: float = _WITHIN_S) -> Iterator[sqlite3.Con
         raise StoreError(explain(error, database)) from None
     finally:
         connection.close()
-
-
-def wait_for_archive(database: Path) -> None:
-    """Let an archive happen first, if the listener wants to make one."""
-    marker = Path(f"{database}.archiving")
-    until_s = time.monotonic() + _ARCHIVE_WITHIN_S
-    while marker.exists() and time.monotonic() < until_s:
-        time.sleep(_POLL_S)
