@@ -91,4 +91,4 @@ bench: .venv/.dev ## Measure speed, size and quiet, each beside a reference (20 
 
 .PHONY: faults
 faults: test-setup .venv/.dev ## Run the long matrix of faults (an hour); CYCLES=10 for a tenth of it
-	@cd listener/tests && ../../.venv/bin/python -m faults $(PARTS)
+	@cd listener/tests && PYTHONPATH=stack ../../.venv/bin/python -m faults $(PARTS)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -20,11 +20,17 @@ from listeners import Listener
 CACHE = Path(__file__).parents[3] / ".cache"
 
 
-def numbered(number: int) -> bytes:
+def numbered(number: int, sensors: int = 20) -> bytes:
     """Make a reading that no other is equal to: its number stands in the temperature."""
-    name = b"ECCTH%02d" % (number % 20)
+    name = b"ECCTH%02d" % (number % sensors)
     temperature = b"%.6f" % (number / 1e5)
     return OFFICE.replace(b"73.45", temperature).replace(b"ECCTH01", name)
+
+
+class Queried(Protocol):
+    """Whose database can be asked: a listener's or a stack's."""
+
+    def query(self, sql: str) -> list[tuple[object, ...]]: ...
 
 
 class Outcome(NamedTuple):
@@ -48,11 +54,20 @@ class Ledger:
     rows, since the broker may have taken both; so they are not counted as doubled.
     """
 
-    def __init__(self, port: int, *, per_second: float) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        per_second: float,
+        sensors: int = 20,
+        account: tuple[str, str] = (USERNAME, PASSWORD),
+    ) -> None:
         self.acknowledged: set[int] = set()
         self.uncertain: set[int] = set()
         self._port = port
-        self._pause_s = 1 / per_second
+        self._per_second = per_second
+        self._sensors = sensors
+        self._account = account
         self._last = 0
         self._waiting: dict[int, int] = {}  # packet id -> number
         self._answers: deque[int] = deque()  # packet ids, filled by paho's thread
@@ -72,7 +87,7 @@ class Ledger:
     def _run(self) -> None:
         while not self._stop.is_set():
             client = mqtt.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
-            client.username_pw_set(USERNAME, PASSWORD)
+            client.username_pw_set(*self._account)
             client.max_inflight_messages_set(100)
             client.on_publish = lambda *given: self._answers.append(given[2])
             try:
@@ -92,17 +107,21 @@ class Ledger:
     def _publish(self, client: mqtt.Client) -> None:
         for number in sorted(self.uncertain - self.acknowledged):
             self._send(client, number)
+        began_s, first = time.monotonic(), self._last
         while not self._stop.is_set() and client.is_connected():
-            self._last += 1
-            self._send(client, self._last)
-            self._stop.wait(self._pause_s)
+            # As many as are due by now: a busy machine gives no turn each millisecond.
+            while self._last - first < self._per_second * (time.monotonic() - began_s):
+                self._last += 1
+                self._send(client, self._last)
+            self._stop.wait(0.002)
         end_s = time.monotonic() + 5
         while self._waiting and client.is_connected() and time.monotonic() < end_s:
             time.sleep(0.01)
             self._settle()
 
     def _send(self, client: mqtt.Client, number: int) -> None:
-        self._waiting[client.publish("ECCTempHum", numbered(number), qos=1).mid] = number
+        payload = numbered(number, self._sensors)
+        self._waiting[client.publish("ECCTempHum", payload, qos=1).mid] = number
         self._settle()
 
     def _settle(self) -> None:
@@ -113,7 +132,7 @@ class Ledger:
         """Wait until the broker takes readings again."""
         until(lambda: len(self.acknowledged) > acknowledged, 30)
 
-    def compare(self, listener: Listener, cycles: int, remark: str = "", wait_s: float = 60) -> Outcome:
+    def compare(self, listener: Queried, cycles: int, remark: str = "", wait_s: float = 60) -> Outcome:
         """Wait until every acknowledged reading is there, or for so long, and count."""
         end_s = time.monotonic() + wait_s
         while (rows := self._rows(listener)) is not None and time.monotonic() < end_s:
@@ -126,7 +145,7 @@ class Ledger:
         doubled = sum(rows.get(number, 0) > 1 for number in self.acknowledged - self.uncertain)
         return Outcome(cycles, len(self.acknowledged), lost, doubled, remark)
 
-    def _rows(self, listener: Listener) -> dict[int, int]:
+    def _rows(self, listener: Queried) -> dict[int, int]:
         rows = listener.query("SELECT round(temperatureF * 1e5), count(*) FROM ECCTempHum GROUP BY 1")
         return {int(float(str(number))): int(str(count)) for number, count in rows}
 

@@ -13,6 +13,7 @@ from brokers import OFFICE, Publisher, until
 from faults.disks import disk
 from faults.ledger import Ledger, Outcome, broker_21, folder, listening, numbered, sh
 from listeners import Listener
+from projects import Project, project
 
 
 def listener_killed(cycles: int) -> Outcome:
@@ -35,6 +36,31 @@ def _listener_ended(cycles: int, number: int, **settings: object) -> Outcome:
                 listener.start(connected=False)
                 until(listener.is_connected, 30)
         return ledger.compare(listener, cycles)
+
+
+def container_restarted(cycles: int) -> Outcome:
+    """docker restart of the stack's listener under load."""
+    with project(1) as stack:
+        stack.choose_ports()
+        up = stack.run("make", "up")
+        assert up.returncode == 0, up.stdout + up.stderr
+        return restart_container(stack, cycles)
+
+
+def restart_container(stack: Project, cycles: int) -> Outcome:
+    """Restart the listener's container of a stack that runs and has an empty database."""
+    container = stack.container("listener")
+    with Ledger(stack.port, per_second=600, account=stack.account()) as ledger:
+        for _ in range(cycles):
+            time.sleep(random.uniform(0.5, 2))
+            stack.run("docker", "restart", container)
+            rows = stack.count()
+            until(partial(_has_more, stack, rows), 60)
+    return ledger.compare(stack, cycles)
+
+
+def _has_more(stack: Project, rows: int) -> bool:
+    return stack.count() > rows
 
 
 def control_acknowledged_early(cycles: int) -> Outcome:
@@ -280,15 +306,16 @@ def flood(seconds: int) -> Outcome:
     """One sensor sends 1,000 readings a second, while another one stays served."""
     longest_s = 0.0
     with folder() as where, broker_21(where) as broker, listening(where, broker) as listener:
-        with Ledger(broker.port, per_second=1_000) as ledger, Publisher(broker.port) as other:
+        with Ledger(broker.port, per_second=1_000, sensors=1) as ledger, Publisher(broker.port) as other:
+            began_s = time.monotonic()
             for number in range(1, seconds + 1):
                 sent_s = time.monotonic()
                 other.publish(OFFICE.replace(b"ECCTH01", b"QUIET%d" % number))
                 until(partial(listener.query, f"SELECT 1 FROM ECCTempHum WHERE sensorName = 'QUIET{number}'"))
                 longest_s = max(longest_s, time.monotonic() - sent_s)
-                time.sleep(1)
+                time.sleep(max(0, began_s + number - time.monotonic()))
+            rate = len(ledger.acknowledged) / (time.monotonic() - began_s)
         outcome = ledger.compare(listener, seconds)
-    rate = outcome.acknowledged / seconds
     return outcome._replace(remark=f"{rate:.0f}/s; the other sensor waited {1000 * longest_s:.0f} ms at most")
 
 

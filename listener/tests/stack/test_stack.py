@@ -12,6 +12,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from brokers import OFFICE, until
+from faults.matrix import restart_container
 from projects import Project, project
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -244,6 +245,11 @@ def test_down_and_up_loses_nothing(stack: Project) -> None:
     stack.publish(OFFICE)
     until(lambda: stack.count() >= rows + 1)
     assert stack.count() >= rows
+
+
+def test_a_restart_of_the_listener_s_container_under_load_neither_loses_nor_doubles(stack: Project) -> None:
+    outcome = restart_container(stack, 1)
+    assert outcome.is_good(), outcome
 
 
 def test_a_process_that_dies_is_started_again(stack: Project) -> None:
