@@ -42,6 +42,10 @@ sql: ## Look into the database with SQL, without changing anything
 backup: ## Copy database and settings to data/backup now; SECRETS=yes takes the passwords, too
 	@listener/scripts/backup $(if $(filter yes,$(SECRETS)),--with-secrets)
 
+.PHONY: export
+export: ## Write readings to standard output: make export OPTIONS="--from 2026-03-01" >march.csv
+	@listener/scripts/compose exec -T listener ecc-listener export $(OPTIONS)
+
 .PHONY: add-sensor
 add-sensor: ## Give a sensor a user of its own at the broker: NAME=...
 	@listener/scripts/add-sensor "$(NAME)"

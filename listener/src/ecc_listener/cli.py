@@ -47,13 +47,14 @@ VERBS = {
     "status": Verb("status", "show connection, last message, sensors and sizes on one screen"),
     "web": Verb("web.server", "serve the page: every room at a glance"),
     "backup": Verb("backup", "copy the database, and its archives once, to the backup folder, while it runs"),
+    "export": Verb("export", "write readings as CSV, JSON lines or Parquet, from the archives, too"),
     "replay": Verb("replay", "decode the quarantine again, after an update that understands more"),
     "simulate": Verb("simulator", "publish like a number of sensors, well-behaved or not"),
     "demo": Verb("demo", "show it all without Docker: broker, listener and simulated rooms"),
 }
 
 
-_WITH_ARGUMENTS = {"status", "simulate", "demo"}
+_WITH_ARGUMENTS = {"status", "export", "simulate", "demo"}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -43,6 +43,11 @@ class Progress:
             self._next_s = now_s + _PLAIN_EVERY_S
             self._write(state + "\n")
 
+    def clear(self) -> None:
+        """Take the state away."""
+        self._write(self._clear())
+        self._height = 0
+
     def faults(self, faults: list[str]) -> None:
         """Tell of faults that are there now, and when all are over; of the same one not all the time."""
         for fault in faults:
