@@ -4,7 +4,7 @@ import { STYLES, drawMarker, property } from "./chart.js";
 
 const MARGIN_PX = 16;
 const LINE_PX = 22;
-const SCALE = 2;
+const SCALE = window.devicePixelRatio;
 
 /** Make a PNG of the charts that are shown, with title and legend; give it as a Blob. */
 export function toPng(charts, title, lines) {
