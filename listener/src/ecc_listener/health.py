@@ -31,6 +31,7 @@ class Health:
     last_sensor: str | None = None
     broker_fault: str | None = "not connected yet"
     store_fault: str | None = None
+    mail_fault: str | None = None
     messages: int = 0
     rows: int = 0
     rejected: int = 0

@@ -62,11 +62,7 @@ def _of_network(error: Exception, server: Server) -> Fault:
             )
         return Fault(f"there is no mail server of the name {server.host}", "correct ECC_SMTP_HOST in .env")
     if isinstance(error, TimeoutError):
-        return Fault(
-            f"{name} does not answer",
-            f"see that this machine has internet, and that firewall and provider let port {server.port} out; "
-            f"{_other_port(server)}",
-        )
+        return _silent(server)
     if isinstance(error, ConnectionRefusedError):
         return Fault(
             f"nothing takes connections at {name}", "correct ECC_SMTP_HOST and ECC_SMTP_PORT in .env"
@@ -108,7 +104,8 @@ def _of_tls(error: ssl.SSLError, server: Server) -> Fault:
 
 def _of_smtp(error: smtplib.SMTPException, server: Server) -> Fault:
     if isinstance(error, smtplib.SMTPServerDisconnected):
-        return _broke_off(server)
+        # The library makes a time-out into this.
+        return _silent(server) if "timed out" in str(error) else _broke_off(server)
     if isinstance(error, smtplib.SMTPNotSupportedError):
         if "STARTTLS" in str(error):
             step = "set ECC_SMTP_SECURITY=tls and the port to 465"
@@ -160,6 +157,14 @@ def _of_answer(code: int, answer: str, server: Server, what: str) -> Fault:
     if what == "the destination":
         return Fault(said, f"correct the destination in {_SECRET}, then make restart")
     return Fault(said, "see what the answer says, and ask your provider", is_of_letter=what == "the mail")
+
+
+def _silent(server: Server) -> Fault:
+    return Fault(
+        f"{server.name} does not answer",
+        f"see that this machine has internet, and that firewall and provider let port {server.port} out; "
+        f"{_other_port(server)}",
+    )
 
 
 def _broke_off(server: Server) -> Fault:

@@ -10,7 +10,7 @@ import signal
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from ecc_listener import health, logs, replay
@@ -19,12 +19,14 @@ from ecc_listener.credentials import read_mqtt
 from ecc_listener.daily_backup import DailyBackup
 from ecc_listener.deliveries import Deliveries, packet
 from ecc_listener.health import utc_iso
+from ecc_listener.post import Post
 from ecc_listener.quarantine import RETAINED, Arrival, Rejected
 from ecc_listener.reading import NotAReading, decode
 from ecc_listener.session import KEEPALIVE_S, Broker, Message, Session, pause
 from ecc_listener.settings import Settings, unknown_variables
 from ecc_listener.sqlite import StoreError
 from ecc_listener.store import Burst, Store
+from ecc_listener.ways import read_ways
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class Service:
         self.archiver = Archiver(self.store, settings.max_database_size)
         self.deliveries = Deliveries(self.store.recorded())
         self.session = Session(_broker(settings), self.deliveries.connected, self.deliveries.answered)
+        self.post = Post(read_ways(settings), self.store)
         self.held: tuple[Burst, list[Message]] | None = None
         self.store_pause_s = 0.0
         self.next_store_s = 0.0
@@ -213,10 +216,12 @@ class Service:
         self.health.written_utc = utc_iso(now_us())
         self.health.broker_fault = self.session.fault
         self.health.connections = self.session.connections
+        self.health.mail_fault = self.post.fault
         self.write_health()
         if self.health.store_fault is None:
             self.keep_quarantine()
             self.keep_size()
+            self.keep_post()
             if self.settings.automatic_backup:
                 self.daily_backup.tick(now_us(), time.monotonic())
 
@@ -252,6 +257,14 @@ class Service:
         except StoreError as error:
             _log.error("The database can't be archived: %s", error)
 
+    def keep_post(self) -> None:
+        """Hand out letters that are due, and record what became of them."""
+        try:
+            self.post.tick(now_us())
+        except StoreError as error:
+            # The next burst or letter meets the same fault, and says so.
+            _log.debug("The letters wait: %s", error)
+
     def shutdown(self) -> None:
         """Store what was taken, take leave of the broker, say what was done."""
         _log.info("Stopping: %s", self.stopped_by)
@@ -261,6 +274,8 @@ class Service:
             pause(0.1)
         self.session.close()
         self.daily_backup.stop(_STOP_WITHIN_S)
+        with suppress(StoreError):
+            self.post.close(now_us(), _STOP_WITHIN_S)
         self.store.close()
         self.settings.health_file_path.unlink(missing_ok=True)
         done = self.health

@@ -23,6 +23,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from ecc_listener.apprise_urls import read_urls
 from ecc_listener.credentials import read_mail, read_mqtt
 
 SECRETS = Path("/run/secrets")
@@ -124,6 +125,11 @@ class Settings(BaseSettings):
     smtp_port: Port = Field(465, description="its TCP port")
     smtp_security: Literal["tls", "starttls"] = Field("tls", description="tls, or starttls (port 587)")
     smtp_ca_file: Path | None = Field(None, description="CA certificate of the mail server")
+    weekly_digest: bool = Field(True, description="send a digest of the week on Monday morning")
+    apprise_urls_file_path: Path = Field(
+        default_factory=lambda: _secret_or("apprise_urls", "ECCMQTTIoT_Apprise_URLs.txt"),
+        description="file with other ways than mail, one apprise URL a line; empty: none",
+    )
     health_file_path: Path = Field(
         Path("ECCMQTTIoT_Health.json"), description="file that the healthcheck reads"
     )
@@ -208,6 +214,12 @@ class ListenerSettings(Settings):
     @classmethod
     def _check_mail_credentials(cls, path: Path) -> Path:
         read_mail(path)
+        return path
+
+    @field_validator("apprise_urls_file_path")
+    @classmethod
+    def _check_apprise_urls(cls, path: Path) -> Path:
+        read_urls(path)
         return path
 
     @field_validator("mqtt_ca_file", "smtp_ca_file")

@@ -156,6 +156,16 @@ class Store:
             finally:
                 self._disconnect()
 
+    def look(self, act: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Let a module of a table of its own (`act`) read; give what it gives.
+
+        Raises:
+            StoreError: the database can't be used.
+
+        """
+        with self._writing() as connection:
+            return act(connection)
+
     def replay(self, decode: Callable[[bytes], Reading], now_us: int) -> tuple[int, int]:
         """Decode the quarantine again; give how many became readings, and how many are still none.
 

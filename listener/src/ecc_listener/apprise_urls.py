@@ -1,0 +1,98 @@
+"""Other ways than mail: a file with one apprise URL a line, such as `ntfys://topic`; empty: none.
+
+The URLs hold passwords. Nothing but the line's number and its first word is ever logged, stored or shown.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import SecretStr
+
+from ecc_listener.credentials import CredentialsError
+from ecc_listener.mail_faults import Fault
+from ecc_listener.outbox import Due, Outcome
+
+_DONE_WITHIN_S = 90
+_MAX_TEXT = 1500
+"""Characters of a letter that are sent: the least that messengers take is 2,000 with their own words."""
+_FILE = "secrets/apprise_urls"
+
+
+class UrlLine(NamedTuple):
+    """A line of the file that is no remark."""
+
+    number: int
+    url: SecretStr
+
+    @property
+    def way(self) -> str:
+        """Name it without telling what it holds."""
+        return f"line {self.number} of apprise_urls ({self.url.get_secret_value().partition(':')[0].lower()})"
+
+
+def read_urls(path: Path) -> tuple[UrlLine, ...]:
+    """Read the file; no file is an empty one. Lines that begin with # are remarks.
+
+    Raises:
+        CredentialsError: it can't be read, or a line is no URL: by the line's number, without its text.
+
+    """
+    try:
+        lines = path.read_text("utf-8-sig").splitlines() if path.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise CredentialsError(f"{path} can't be read as text ({type(error).__name__})") from None
+    urls = []
+    for number, line in enumerate((line.strip() for line in lines), 1):
+        if not line or line.startswith("#"):
+            continue
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S+", line):
+            raise CredentialsError(f"{path}: line {number} is no apprise URL, which looks like ntfys://topic")
+        urls.append(UrlLine(number, SecretStr(line)))
+    return tuple(urls)
+
+
+def send(lines: tuple[UrlLine, ...], letters: list[Due]) -> Iterator[Outcome]:
+    """Send each letter to the line that is its way; give what became of it."""
+    by_way = {line.way: line for line in lines}
+    for due in letters:
+        text = due.letter.plain
+        body = text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
+        yield Outcome(due.way, due.number, _ask(by_way[due.way], due.letter.subject, body))
+
+
+def check(lines: tuple[UrlLine, ...]) -> Iterator[tuple[UrlLine, Fault]]:
+    """Give the lines that apprise does not understand; nothing is sent."""
+    for line in lines:
+        fault = _ask(line, "", "")
+        if fault:
+            yield line, fault
+
+
+def _ask(line: UrlLine, title: str, body: str) -> Fault | None:
+    """Let a process of its own send: apprise would double the listener's memory, and may log secrets."""
+    told = json.dumps({"url": line.url.get_secret_value(), "title": title, "body": body})
+    command = [sys.executable, "-m", "ecc_listener.apprise_child"]
+    try:
+        done = subprocess.run(
+            command, input=told, capture_output=True, text=True, timeout=_DONE_WITHIN_S, check=False
+        )
+        answer = done.stdout.strip()
+    except subprocess.TimeoutExpired:
+        answer = "hangs"
+    faults = {
+        "sent": None,
+        "unknown": Fault(
+            f"{line.way} is no URL that apprise knows", f"correct it in {_FILE}, then make restart"
+        ),
+        "hangs": Fault(f"{line.way} does not answer", "see that this machine has internet"),
+    }
+    refused = Fault(
+        f"{line.way} does not take the message",
+        f"see that this machine has internet, and that what stands in {_FILE} is still valid",
+    )
+    return faults.get(answer, refused)
