@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -29,6 +30,7 @@ class Project:
         self.generation = compose_generation
         self.name = f"ecctest{secrets.token_hex(3)}"
         self.port = free_port()
+        self.web_port = free_port()
         files = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -46,6 +48,7 @@ class Project:
         text = (self.folder / ".env.example").read_text()
         text = text.replace("COMPOSE_PROJECT_NAME=ecc", f"COMPOSE_PROJECT_NAME={self.name}")
         text = text.replace("MQTT_ADDRESS=0.0.0.0", "MQTT_ADDRESS=127.0.0.1")
+        text = text.replace("WEB_PORT=8080", f"WEB_PORT={self.web_port}", 1)
         (self.folder / ".env").write_text(text.replace("MQTT_PORT=1883", f"MQTT_PORT={self.port}", 1))
 
     def run(self, *command: str, timeout_s: float = 500) -> subprocess.CompletedProcess[str]:
@@ -76,6 +79,10 @@ class Project:
             self.run("docker", "inspect", self.container(service)).stdout
         )
         return found[0]
+
+    def page(self, path: str = "/", auth: tuple[str, str] | None = None) -> httpx.Response:
+        """Ask the page."""
+        return httpx.get(f"http://127.0.0.1:{self.web_port}{path}", auth=auth, timeout=10)
 
     def account(self, name: str = "sensor") -> tuple[str, str]:
         username, _, password = (

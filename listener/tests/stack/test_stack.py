@@ -51,9 +51,9 @@ def test_both_compose_generations_accept_the_file(stack: Project, generation: in
     assert accepted.returncode == 0, accepted.stderr
 
 
-def test_make_up_returns_when_both_are_healthy_and_says_what_to_enter(stack: Project) -> None:
-    assert stack.is_healthy("broker")
-    assert stack.is_healthy("listener")
+def test_make_up_returns_when_all_are_healthy_and_says_what_to_enter(stack: Project) -> None:
+    for service in ("broker", "listener", "web"):
+        assert stack.is_healthy(service)
     told = (stack.folder / "up.txt").read_text()
     for words in (
         "127.0.0.1",
@@ -62,6 +62,7 @@ def test_make_up_returns_when_both_are_healthy_and_says_what_to_enter(stack: Pro
         "sensor",
         "secrets/sensor_credentials",
         "make status",
+        f"http://127.0.0.1:{stack.web_port}\n    for this machine alone",
     ):
         assert words in told
     assert stack.account()[1] not in told
@@ -70,7 +71,7 @@ def test_make_up_returns_when_both_are_healthy_and_says_what_to_enter(stack: Pro
 
 
 def test_the_containers_have_no_rights_that_they_do_not_need(stack: Project) -> None:
-    for service in ("broker", "listener"):
+    for service in ("broker", "listener", "web"):
         state = stack.inspect(service)
         host = state["HostConfig"]
         assert str(state["Config"]["User"]).split(":")[0] not in {"", "0", "root"}
@@ -235,6 +236,34 @@ def test_what_sensors_send_while_only_the_listener_is_away_is_not_lost(stack: Pr
     until(lambda: stack.count() == rows + 100, 20)
 
 
+def test_the_page_shows_the_rooms_and_can_change_nothing(stack: Project) -> None:
+    assert "Office" in stack.page().text
+    assert stack.page("/api/rooms").json()["is_well"] is True
+    mounts = {str(one["Destination"]): one["RW"] for one in stack.inspect("web")["Mounts"]}  # type: ignore[index]
+    assert {place for place, writable in mounts.items() if writable} == set()
+    assert "/run/secrets/gmail_credentials" not in mounts
+    assert "/run/secrets/mqtt_credentials" not in mounts
+    # What SQLite writes beside a file that it reads would be seen in the folder.
+    assert (
+        "Read-only file system"
+        in stack.run("docker", "exec", stack.container("web"), "touch", "/data/db/x").stderr
+    )
+
+
+def test_the_page_works_in_every_state_of_the_listener(stack: Project) -> None:
+    stack.compose("kill", "-s", "KILL", "listener")
+    until(lambda: "The listener has said nothing since" in stack.page().text, 60)
+    assert "Office" in stack.page().text
+    stack.compose("start", "listener")
+    until(lambda: stack.page("/api/rooms").json()["is_well"], 30)
+    stack.compose("stop", "listener")
+    assert "The listener is not running" in stack.page().text
+    assert "Office" in stack.page().text
+    assert stack.is_healthy("web")
+    stack.compose("start", "listener")
+    until(lambda: stack.page("/api/rooms").json()["is_well"], 30)
+
+
 def test_down_and_up_loses_nothing(stack: Project) -> None:
     stack.publish(OFFICE)
     rows = stack.count()
@@ -292,8 +321,16 @@ def test_make_restart_brings_every_edit_into_effect(stack: Project) -> None:
         env.read_text().replace("#ECC_MQTT_TOPICS=ECCTempHum", "ECC_MQTT_TOPICS=ECCTempHum,second")
     )
     (stack.folder / "secrets/sensor_credentials").write_text("sensor,a new password\n")
+    env.write_text(env.read_text().replace("WEB_ADDRESS=127.0.0.1", "WEB_ADDRESS=0.0.0.0"))
+    open_page = stack.run("make", "restart")
+    assert "Everybody in the network can see it: it has no password." in open_page.stdout
+    (stack.folder / "secrets/web_credentials").write_text("church,a page's password\n")
     restart = stack.run("make", "restart")
     assert restart.returncode == 0, restart.stdout + restart.stderr
+    assert "user church, password behind the comma" in restart.stdout
+    assert "a page's password" not in restart.stdout
+    assert stack.page().status_code == 401
+    assert stack.page(auth=("church", "a page's password")).status_code == 200
     rows = stack.count()
     stack.publish(OFFICE, topic="second")
     until(lambda: stack.count() == rows + 1)

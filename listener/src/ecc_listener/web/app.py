@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import BaseRoute, Mount
+from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ecc_listener.credentials import Credentials
@@ -27,6 +28,7 @@ _ROUTES: list[BaseRoute] = [
     *live.ROUTES,
     *units.ROUTES,
     *history.ROUTES,
+    Route("/health", lambda _request: PlainTextResponse("ok")),
     Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
 ]
 
