@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from ecc_listener import __version__
-from ecc_listener.web.taste import UNITS, Taste, ago, iso, size, taste
+from ecc_listener.sqlite import StoreError
+from ecc_listener.web.taste import UNITS, Taste, ago, iso, size, taste, utc_iso_us
 
 VIEWS = (("/", "Rooms"), ("/history", "History"), ("/events", "Events"), ("/stack", "Stack"))
 """What the page's navigation offers."""
@@ -22,7 +23,7 @@ VIEWS = (("/", "Rooms"), ("/history", "History"), ("/events", "Events"), ("/stac
 _templates = Environment(
     loader=PackageLoader("ecc_listener.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
-_templates.filters |= {"ago": ago, "iso": iso, "size": size}
+_templates.filters |= {"ago": ago, "iso": iso, "size": size, "us": utc_iso_us}
 _templates.globals |= {"version": __version__, "views": VIEWS, "all_units": UNITS}
 
 
@@ -58,12 +59,30 @@ def data(values: object) -> Response:
     return JSONResponse(values, headers={"Vary": "Accept", "Cache-Control": "no-store"})
 
 
+def count_asked(request: Request, default: int, most: int) -> int:
+    """Give how many of something the request asks for, as `?count=`.
+
+    Raises:
+        HTTPException: 422 when it is no number from 1 to `most`.
+
+    """
+    text = request.query_params.get("count", str(default))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        raise HTTPException(422, f"count is a number from 1 to {most}.")
+    return int(text)
+
+
 def problem(request: Request, error: Exception) -> Response:
     """Say what is wrong and what to do, to whoever asked. Its `detail` is shown as it is."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = dict(getattr(error, "headers", None) or {})
+    status, headers = 500, dict(getattr(error, "headers", None) or {})
+    detail = str(getattr(error, "detail", ""))
+    if isinstance(error, HTTPException):
+        status = error.status_code
+    elif isinstance(error, StoreError):
+        # Not this program's fault, and most likely over soon.
+        status, detail, headers = 503, f"{error}.", {"Retry-After": "5"}
     title = HTTPStatus(status).phrase
-    detail = str(getattr(error, "detail", "")) or title
+    detail = detail or title
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         detail = "A fault in this program. What happened stands in its log: make logs"
     if wants_json(request):

@@ -17,7 +17,8 @@ from starlette.staticfiles import StaticFiles
 
 from ecc_listener.credentials import Credentials
 from ecc_listener.settings import Settings
-from ecc_listener.web import history, live, rooms, units
+from ecc_listener.sqlite import StoreError
+from ecc_listener.web import api, events, history, live, rooms, stack, units
 from ecc_listener.web.answers import problem
 from ecc_listener.web.auth import Gate
 from ecc_listener.web.guard import Guard
@@ -26,6 +27,9 @@ from ecc_listener.web.sight import Lookout
 _ROUTES: list[BaseRoute] = [
     *rooms.ROUTES,
     *live.ROUTES,
+    *events.ROUTES,
+    *stack.ROUTES,
+    *api.ROUTES,
     *units.ROUTES,
     *history.ROUTES,
     Route("/health", lambda _request: PlainTextResponse("ok")),
@@ -41,7 +45,7 @@ def create(settings: Settings, credentials: Credentials | None, now_us: Callable
             Middleware(Guard, gate=Gate(credentials)),
             Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4),
         ],
-        exception_handlers={HTTPException: problem, 500: problem},
+        exception_handlers={HTTPException: problem, StoreError: problem, 500: problem},
     )
     app.state.settings = settings
     app.state.now_us = now_us

@@ -99,6 +99,11 @@ def iso(time_us: int) -> str:
     return datetime.fromtimestamp(time_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def utc_iso_us(text: str) -> int:
+    """Give a time of the health file, ISO text with its zone, as microseconds since 1970."""
+    return int(datetime.fromisoformat(text).timestamp()) * 1_000_000
+
+
 def size(count: int) -> str:
     """Give a number of bytes in words."""
     value, unit = float(count), "bytes"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ecc_listener import health
 from ecc_listener.health import Health
 from ecc_listener.web.sight import Sight
-from ecc_listener.web.taste import Taste
+from ecc_listener.web.taste import Taste, utc_iso_us
 
 _AS_BEFORE = "what is shown is what was known then."
 
@@ -56,7 +56,7 @@ def of_stack(sight: Sight, taste: Taste) -> list[Trouble]:
     if told is None:
         troubles = [_stopped("The listener is not running", last_us, sight, taste)]
     elif abs(now - datetime.fromisoformat(told.written_utc)) > timedelta(seconds=health.STALE_S):
-        written = taste.when(_us(told.written_utc), sight.at_us)
+        written = taste.when(utc_iso_us(told.written_utc), sight.at_us)
         troubles = [_stopped(f"The listener has said nothing since {written}", last_us, sight, taste)]
     else:
         troubles = _of_running(told, now, sight.at_us, taste)
@@ -82,11 +82,7 @@ def _of_running(told: Health, now: datetime, now_us: int, taste: Taste) -> list[
         found.append(Trouble("Readings can't be stored", None, f"{told.store_fault}.", advice))
     last = told.last_message_utc
     if last and now - datetime.fromisoformat(last) > timedelta(seconds=told.timer_check_s):
-        since = taste.when(_us(last), now_us)
+        since = taste.when(utc_iso_us(last), now_us)
         advice = "See that the sensors have power and their Wi-Fi is up; make logs says who was refused."
-        found.append(Trouble(f"No sensor has sent anything since {since}", _us(last), None, advice))
+        found.append(Trouble(f"No sensor has sent anything since {since}", utc_iso_us(last), None, advice))
     return found
-
-
-def _us(utc: str) -> int:
-    return int(datetime.fromisoformat(utc).timestamp()) * 1_000_000

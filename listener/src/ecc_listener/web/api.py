@@ -1,0 +1,26 @@
+"""The API's own description: OpenAPI for programs, the same as a page for people, without the internet."""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from ecc_listener.web.answers import data, page
+
+DOCUMENT: dict[str, Any] = json.loads((files(__package__) / "openapi.json").read_text("utf-8"))
+
+
+def document(_request: Request) -> Response:
+    """Give the OpenAPI document."""
+    return data(DOCUMENT)
+
+
+def description(request: Request) -> Response:
+    """Show it."""
+    return page(request, "api.html", document=DOCUMENT)
+
+
+ROUTES: list[BaseRoute] = [Route("/openapi.json", document), Route("/api", description)]

@@ -1,0 +1,121 @@
+"""The view Events: what was wrong and is over, the letters about it, and what was no reading."""
+
+import sqlite3
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from ecc_listener.sqlite import StoreError, utc_text, utc_us
+from ecc_listener.web.answers import count_asked, data, page, wants_json
+from ecc_listener.web.reader import reading
+
+_SHOWN, _MOST = 50, 500
+_PAYLOAD_SHOWN = 300
+_PRINTABLE = range(0x20, 0x7F)
+
+
+class Letter(NamedTuple):
+    """A letter, and when it was written."""
+
+    added_us: int
+    subject: str
+
+
+class Refused(NamedTuple):
+    """A message that is no reading."""
+
+    received_us: int
+    topic: str
+    reason: str
+    payload: str
+    """What may be shown of it, see `harmless`."""
+    payload_bytes: int
+    replayed_us: int | None
+
+
+class Events(NamedTuple):
+    """The newest of each, the newest first."""
+
+    letters: list[Letter]
+    refused: list[Refused]
+    refused_count: int
+    dropped_count: int
+
+
+def read(connection: sqlite3.Connection, count: int) -> Events:
+    """Give the newest `count` of each."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    letters: list[Letter] = []
+    if "ECCMail" in tables:
+        query = "SELECT addedUTC, subject FROM ECCMail ORDER BY number DESC LIMIT ?"
+        letters = [Letter(utc_us(utc), subject) for utc, subject in connection.execute(query, (count,))]
+    refused: list[Refused] = []
+    refused_count = dropped_count = 0
+    if "ECCRejected" in tables:
+        refused = _refused(connection, count)
+        refused_count = connection.execute("SELECT count(*) FROM ECCRejected").fetchone()[0]
+        dropped = connection.execute(
+            "SELECT value FROM ECCCounter WHERE name = 'rejected dropped'"
+        ).fetchone()
+        dropped_count = dropped[0] if dropped else 0
+    return Events(letters, refused, refused_count, dropped_count)
+
+
+def _refused(connection: sqlite3.Connection, count: int) -> list[Refused]:
+    rows = connection.execute(
+        "SELECT receivedUTC, topic, reason, substr(payload, 1, ?), length(payload), replayedUTC"
+        " FROM ECCRejected ORDER BY rowid DESC LIMIT ?",
+        (_PAYLOAD_SHOWN, count),
+    )
+    return [
+        Refused(utc_us(utc), topic, reason, harmless(payload, size), size, replayed and utc_us(replayed))
+        for utc, topic, reason, payload, size, replayed in rows
+    ]
+
+
+def harmless(payload: bytes, size: int) -> str:
+    """Show bytes from the network as printable ASCII, all others by their numbers."""
+    shown = "".join(
+        chr(byte) if byte in _PRINTABLE and byte != ord("\\") else f"\\x{byte:02x}" for byte in payload
+    )
+    return shown if size <= len(payload) else f"{shown} …"
+
+
+def events(request: Request) -> Response:
+    """Show the events."""
+    count = count_asked(request, _SHOWN, _MOST)
+    database = request.app.state.settings.database_file_path
+    try:
+        with reading(database) as connection:
+            found, fault = read(connection, count), None
+    except StoreError as error:
+        if wants_json(request):
+            raise
+        found, fault = Events([], [], 0, 0), str(error)
+    if wants_json(request):
+        return data(_described(found))
+    return page(request, "events.html", events=found, fault=fault)
+
+
+def _described(found: Events) -> dict[str, object]:
+    return {
+        "letters": [{"written_utc": utc_text(one.added_us), "subject": one.subject} for one in found.letters],
+        "quarantine": [
+            {
+                "received_utc": utc_text(one.received_us),
+                "topic": one.topic,
+                "reason": one.reason,
+                "payload_shown": one.payload,
+                "payload_bytes": one.payload_bytes,
+                "replayed_utc": None if one.replayed_us is None else utc_text(one.replayed_us),
+            }
+            for one in found.refused
+        ],
+        "quarantine_count": found.refused_count,
+        "quarantine_dropped_count": found.dropped_count,
+    }
+
+
+ROUTES: list[BaseRoute] = [Route("/events", events), Route("/api/events", events)]
