@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from ecc_listener.history import History
 from ecc_listener.sqlite import StoreError, utc_us
-from ecc_listener.web.answers import data, page, taste_of
+from ecc_listener.web.answers import data, page, taste_of, wants_json
 from ecc_listener.web.series import MEASURES, Point, Series, series
 from ecc_listener.web.taste import Taste
 
@@ -61,6 +61,8 @@ def _history(request: Request) -> History:
 
 def view(request: Request) -> Response:
     """Show the page; the charts' data is fetched by its script."""
+    if wants_json(request):
+        return api(request)
     query, history, sight = request.query_params, _history(request), request.app.state.lookout.look()
     places = {room.name: room.location for room in sight.rooms}
     fault, sensors, first_us = sight.fault, [], request.app.state.now_us()
