@@ -20,13 +20,14 @@ class Listener:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.database = folder / "ECCTempHum.sqlite3"
+        self.health_file = Path(str(settings.get("health_file_path", folder / "health.json")))
         (folder / "credentials").write_text(f"{USERNAME},{PASSWORD}\n")
         given = {
             "mqtt_port": port,
             "database_file_path": self.database,
             "log_file_path": folder / "log",
             "credentials_file_path": folder / "credentials",
-            "health_file_path": folder / "health.json",
+            "health_file_path": self.health_file,
             "last_notice_file_path": folder / "last_notice",
         } | settings
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("ECC_")}
@@ -36,7 +37,7 @@ class Listener:
 
     def start(self, *, connected: bool = True, before: tuple[str, ...] = ()) -> None:
         """Start it, and wait until it is connected."""
-        (self.folder / "health.json").unlink(missing_ok=True)
+        self.health_file.unlink(missing_ok=True)
         with (self.folder / "stderr").open("ab") as errors:
             self.process = subprocess.Popen(
                 [*before, sys.executable, *self.program],
@@ -91,7 +92,7 @@ class Listener:
         )
 
     def health(self) -> health.Health | None:
-        return health.read(self.folder / "health.json")
+        return health.read(self.health_file)
 
     def is_connected(self) -> bool:
         told = self.health()

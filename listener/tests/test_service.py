@@ -140,6 +140,7 @@ def test_a_broker_that_forgot_the_session_is_gone_on_with(broker: Mosquitto, lis
     (broker.folder / "mosquitto.db").unlink()
     broker.start()
     until(lambda: "does not know the session" in listener.log().split("Connection lost", 1)[-1])
+    until(lambda: "The broker has forgotten the session" in listener.log())
     broker.publish(OFFICE)
     until(lambda: listener.count() == 2)
 
@@ -232,13 +233,27 @@ def test_a_client_that_takes_the_session_over_is_answered_with_patience(
     intruder = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="ecc-listener", clean_session=False)
     intruder.username_pw_set(USERNAME, PASSWORD)
     intruder.connect("127.0.0.1", broker.port)
-    until(lambda: "Connection lost" in listener.log())
+    until(lambda: "another client came with the same client id" in listener.log())
     intruder.loop_start()
     intruder.disconnect()
     intruder.loop_stop()
     until(listener.is_connected)
     broker.publish(OFFICE)
     until(lambda: listener.count() == 1)
+
+
+def test_a_broker_that_falls_silent_is_left_and_found_again(broker: Mosquitto, listener: Listener) -> None:
+    assert broker.process
+    listener.program = ["-c", "from ecc_listener import cli, session; session.KEEPALIVE_S = 2; cli.main([])"]
+    listener.start()
+    # The connection stays open, and nobody is at its other end.
+    broker.process.send_signal(signal.SIGSTOP)
+    until(lambda: "the broker has not answered for 2 s; it hangs, or the network" in listener.log())
+    until(lambda: not listener.is_connected())
+    broker.process.send_signal(signal.SIGCONT)
+    until(lambda: listener.log().count("which knows the session") == 1, 20)
+    broker.publish(OFFICE)
+    listener.wait_for(1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

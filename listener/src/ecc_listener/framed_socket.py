@@ -52,7 +52,10 @@ class FramedSocket:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         if not data:
-            raise ConnectionResetError("the broker closed it")
+            # MQTT 3.1.1 has no packet for the reason.
+            raise ConnectionResetError(
+                "the broker closed it: it stops, or another client came with the same client id"
+            )
         self._read = self._read[self._position :] + data
         self._position = 0
 

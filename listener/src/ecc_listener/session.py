@@ -122,7 +122,13 @@ class Session:
         return published
 
     def _upkeep(self, client: "_Client") -> None:
-        self._check(client.loop_misc(), client)
+        client.loop_misc()
+        if self._client is client and client.socket() is None:
+            # paho has closed it, and doesn't always say so.
+            self._lost(
+                f"connection lost: the broker has not answered for {KEEPALIVE_S} s; it hangs,"
+                " or the network swallows what is sent"
+            )
         if self._client is client and not client.is_connected():
             self._check_connack()
         self.flush()
@@ -229,6 +235,8 @@ class Session:
         _log.info(
             "Connected to broker %s:%s, which %s the session", self._broker.host, self._broker.port, known
         )
+        if self.connections > 1 and not flags.session_present:
+            _log.warning("The broker has forgotten the session: readings that it held for it are lost")
         self._on_connected(flags.session_present)
         self.ask_barrier()
         client.subscribe([(topic, 1) for topic in self._broker.topic_filters])
