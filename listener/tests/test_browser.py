@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -57,9 +58,14 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 
 @pytest.fixture(scope="module")
 def listener(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
-    """Give a running listener whose rooms have sent for 20 days."""
+    """Give a running listener whose rooms have sent for 20 days, and one of them a year ago as well."""
     made = Listener(tmp_path_factory.mktemp("listener"), broker.port)
-    readings = [Arrival(*one) for one in history(boards(3), START - timedelta(days=20), START)]
+    last_year = START - timedelta(days=366)
+    readings = [
+        Arrival(*one)
+        for one in history(boards(1), last_year - timedelta(days=9), last_year + timedelta(days=3))
+    ]
+    readings += [Arrival(*one) for one in history(boards(3), START - timedelta(days=20), START)]
     silent_us = [(START - ago).timestamp() * 1e6 for ago in reversed(SILENT)]
     heard = [
         one
@@ -279,9 +285,13 @@ def test_rooms_are_compared_by_colour_dashes_and_markers(window: Visit) -> None:
 
 
 def test_years_of_one_room_are_laid_over_each_other(window: Visit) -> None:
-    # The files hold 20 days, so within a window over the turn of the year there may be one line or two.
-    page = window.go("/history?sensor=ECCTH01&range=year&compare=years&measure=temperature")
-    expect(page.locator("#words-temperature strong").first).to_have_text(str(START.year))
+    page = window.go("/history?sensor=ECCTH01&range=week")
+    changed_after(window, lambda: page.get_by_role("checkbox", name="Earlier years").check())
+    this, last = page.locator("#words-temperature li").all_inner_texts()
+    year = START.astimezone(ZoneInfo("Europe/Berlin")).year
+    assert this.startswith(f"{year}: from ")
+    assert last.startswith(f"{year - 1}: from ")
+    assert str(year - 1) in last.split(";")[0].split(": ", 1)[1]
 
 
 def test_csv_of_what_is_seen_comes_as_a_file(window: Visit, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_programs_get_the_points_of_each_sensor_they_name(viewer: TestClient) ->
     assert office["time_s"][-1] == NOON_US / 1e6 - 600
     assert office["temperature_f"] == {"mean": [73.45] * 10}
     assert hall["temperature_f"]["mean"] == [50.0]
+    assert told == program(viewer, f"/history?sensor=ECCTH01&sensor=ECCTH02&{DAY}")
 
 
 def test_a_long_range_comes_with_lowest_and_highest(viewer: TestClient) -> None:
