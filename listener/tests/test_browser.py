@@ -32,7 +32,7 @@ HOSTILE = {
 }
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESK: ViewportSize = {"width": 1920, "height": 1080}
-VIEWS = ("/", "/history?sensor=ECCTH01&sensor=ECCTH02")
+VIEWS = ("/", "/history?sensor=ECCTH01&sensor=ECCTH02", "/events", "/stack", "/api")
 SILENT = (timedelta(days=2), timedelta(days=2, hours=12))
 """How long ago ECCTH02 fell silent and was heard again."""
 START = datetime.now(UTC)
