@@ -6,6 +6,62 @@ An occasion is what one mail tells: all that began, goes on or is over within a 
 
 from typing import Literal, NamedTuple
 
+Facts = dict[str, float | str | None]
+"""What a kind's words need, by name with the unit in it, such as `battery_percent`."""
+Key = tuple[str, str]
+"""The kind of a notice, and whom it is about: there is one at a time."""
+
+
+class Kind(NamedTuple):
+    """What is to be known of one kind of notice."""
+
+    rank: int
+    """The gravest kind has 0."""
+    is_event: bool = False
+    """It happened, is told once, and has no end."""
+    is_urgent: bool = False
+    """Reminders don't become rarer."""
+    is_quiet: bool = False
+    """Shown on page and status; no mail could tell it."""
+
+
+KINDS = {
+    "all_silent": Kind(0, is_urgent=True),
+    "store": Kind(1, is_urgent=True),
+    "disk": Kind(2, is_urgent=True),
+    "too_cold": Kind(3),
+    "silent": Kind(4),
+    "too_hot": Kind(5),
+    "too_damp": Kind(6),
+    "damp_risk": Kind(7),
+    "near_dew_point": Kind(8),
+    "too_dry": Kind(9),
+    "battery_low": Kind(10),
+    "frozen": Kind(11),
+    "jumps": Kind(12),
+    "two_boards": Kind(13),
+    "weak_signal": Kind(14),
+    "quarantine": Kind(15),
+    "backup": Kind(16),
+    "archive": Kind(17),
+    "limits_file": Kind(18),
+    "mail": Kind(19, is_quiet=True),
+    "clock": Kind(20, is_event=True),
+    "moved": Kind(21, is_event=True),
+    "new_many": Kind(22, is_event=True),
+    "new": Kind(23, is_event=True),
+}
+
+
+class Wrong(NamedTuple):
+    """What the watch finds wrong now; `place` is where the sensor says it is."""
+
+    kind: str
+    subject: str
+    place: str | None
+    since_us: int
+    facts: Facts
+
 
 class Notice(NamedTuple):
     """One thing that is wrong, or was. Times are microseconds since 1970; None: not yet."""
@@ -22,8 +78,14 @@ class Notice(NamedTuple):
     told_us: int | None
     """When it was last told; what was never told has no end to tell either."""
     times_told: int
-    facts: dict[str, float | str | None]
-    """What the kind's words need, by name with the unit in it, such as `battery_percent`."""
+    facts: Facts
+    noticed_us: int = 0
+    """When the watch was sure of it."""
+
+    @property
+    def key(self) -> Key:
+        """What it is about: there is one such notice at a time."""
+        return self.kind, self.subject
 
 
 class Words(NamedTuple):

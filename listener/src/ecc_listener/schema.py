@@ -79,6 +79,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         WHERE NOT EXISTS (SELECT 1 FROM ECCTempHum WHERE sensorName = before.sensorName)
         """,
     ),
+    # 4: notices, and what the watch has learned of each sensor: see notice_table.py.
+    (
+        """
+        CREATE TABLE ECCNotice (
+            number INTEGER PRIMARY KEY, kind TEXT NOT NULL, sensorName TEXT NOT NULL, location TEXT,
+            sinceUTC TEXT NOT NULL, noticedUTC TEXT NOT NULL, overUTC TEXT, toldUTC TEXT,
+            timesTold INTEGER NOT NULL, facts TEXT NOT NULL, done INTEGER NOT NULL)
+        """,
+        "CREATE INDEX ECCNotice_pending_idx ON ECCNotice (number) WHERE done = 0",
+        "CREATE TABLE ECCWatch (sensorName TEXT PRIMARY KEY, memory TEXT NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 STAYING = ("ECCTempHum", "ECCTempHumSensor")

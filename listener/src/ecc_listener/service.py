@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-from ecc_listener import health, logs, replay
+from ecc_listener import health, letters, logs, outbox, replay
 from ecc_listener.archiver import Archiver
 from ecc_listener.credentials import read_mqtt
 from ecc_listener.daily_backup import DailyBackup
 from ecc_listener.deliveries import Deliveries, packet
 from ecc_listener.health import utc_iso
+from ecc_listener.local_time import local_zone
+from ecc_listener.lookout import Lookout, Moment
 from ecc_listener.post import Post
 from ecc_listener.quarantine import RETAINED, Arrival, Rejected
 from ecc_listener.reading import NotAReading, decode
@@ -93,7 +95,18 @@ class Service:
             timer_check_s=settings.timer_check.total_seconds(),
             pid=os.getpid(),
         )
+        self.started_us = now_us()
         self.started_s = time.monotonic()
+        zone = local_zone()
+        self.lookout = Lookout(
+            settings,
+            self.store,
+            zone,
+            self.moment(),
+            lambda connection, occasion: outbox.add(
+                connection, letters.compose(occasion, zone), occasion.at_us
+            ),
+        )
         self.daily_backup = DailyBackup(settings.database_file_path, settings.backup_folder, self.started_s)
         _log.info("Listening for %s", ", ".join(settings.mqtt_topics))
 
@@ -193,6 +206,7 @@ class Service:
 
     def note(self, burst: Burst, messages: list[Message]) -> None:
         """Count and log what was stored."""
+        self.lookout.note(burst)
         self.health.messages += len(messages)
         self.health.rows += len(burst.readings)
         self.archiver.stored(len(burst.readings))
@@ -218,12 +232,18 @@ class Service:
         self.health.connections = self.session.connections
         self.health.mail_fault = self.post.fault
         self.write_health()
+        if self.lookout.tick(self.moment(), self.session.fault):
+            self.session.restart("session set up anew, since no message came for so long")
         if self.health.store_fault is None:
             self.keep_quarantine()
             self.keep_size()
             self.keep_post()
             if self.settings.automatic_backup:
                 self.daily_backup.tick(now_us(), time.monotonic())
+
+    def moment(self) -> Moment:
+        """Give the time, by the wall clock and by one that never jumps."""
+        return Moment(now_us(), self.started_us + int((time.monotonic() - self.started_s) * 1_000_000))
 
     def write_health(self) -> None:
         """Replace the health file; a full disk must not end the loop."""
@@ -273,6 +293,7 @@ class Service:
             self.store_held()
             pause(0.1)
         self.session.close()
+        self.lookout.close(self.moment())
         self.daily_backup.stop(_STOP_WITHIN_S)
         with suppress(StoreError):
             self.post.close(now_us(), _STOP_WITHIN_S)

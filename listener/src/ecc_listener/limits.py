@@ -1,0 +1,144 @@
+"""PURE: the text of the limits file goes in; what is watched at each sensor comes out, and its mistakes."""
+
+import re
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
+from typing import NamedTuple
+
+EVERYWHERE = "everywhere"
+_UNITS_US = {"min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+_OFF = {"off", "no", "none"}
+_LIMIT = re.compile(
+    r"(?P<value>-?\d+(?:\.\d+)?)\s*(?P<unit>°?\s*[CF]|%|dBm|min|h|d)?"
+    r"(?:\s+for\s+(?P<time>\d+(?:\.\d+)?)\s*(?P<time_unit>min|h|d))?",
+    re.IGNORECASE,
+)
+_MAX_PROBLEMS = 5
+
+
+class Limit(NamedTuple):
+    """A limit, in °F, %, dBm or microseconds, and how long it must be passed until it counts."""
+
+    value: float
+    for_us: int = 0
+
+
+Limits = dict[str, Limit]
+"""What is watched at a sensor, by kind. `silent` 0: after three of its own intervals."""
+
+
+class _Form(NamedTuple):
+    units: str
+    for_us: int
+    low: float
+    high: float
+
+
+_HOUR_US = _UNITS_US["h"]
+_FORMS = {
+    "too_cold": _Form("°", _HOUR_US, -40, 257),
+    "too_hot": _Form("°", _HOUR_US, -40, 257),
+    "too_damp": _Form("%", 6 * _HOUR_US, 0, 100),
+    "too_dry": _Form("%", 6 * _HOUR_US, 0, 100),
+    "damp_risk": _Form("%", 12 * _HOUR_US, 0, 100),
+    "near_dew_point": _Form("Δ", 3 * _HOUR_US, 0, 50),
+    "battery_low": _Form("%", 2 * _HOUR_US, 0, 100),
+    "weak_signal": _Form("dBm", 0, -128, 0),
+    "frozen": _Form("time", 0, _UNITS_US["min"], 365 * _UNITS_US["d"]),
+    "silent": _Form("time", 0, 0, 365 * _UNITS_US["d"]),
+}
+_UNITS = {
+    "°": {"", "f", "c"},
+    "Δ": {"", "f", "c"},
+    "%": {"", "%"},
+    "dBm": {"", "dbm"},
+    "time": set(_UNITS_US),
+}
+_EXAMPLES = {
+    "°": "40 °F for 1 h, or 5 °C for 1 h",
+    "Δ": "5 °F for 3 h",
+    "%": "70 % for 6 h",
+    "dBm": "-85 dBm",
+    "time": "6 h",
+}
+DEFAULT: Limits = {
+    "battery_low": Limit(20, _FORMS["battery_low"].for_us),
+    "weak_signal": Limit(-85),
+    "frozen": Limit(6 * _HOUR_US),
+    "jumps": Limit(0),
+    "silent": Limit(0),
+}
+FROM_LIMITS = {*_FORMS, "jumps"}
+"""The kinds that the file has a word in."""
+
+
+class LimitsFile:
+    """The limits of all sensors: a sensor's own win over its place's, those over `everywhere`."""
+
+    def __init__(self, text: str = "") -> None:
+        """Read the text; `problems` has one line for each mistake, and what is right counts."""
+        self.problems: list[str] = []
+        self._sections: dict[str, dict[str, Limit | None]] = {}
+        parser = ConfigParser(interpolation=None, inline_comment_prefixes=("#",), default_section="\0")
+        try:
+            parser.read_string(text, "the file")
+        except ConfigParserError as error:
+            self._complain(" ".join(str(error).split()))
+        for section in parser.sections():
+            found = self._sections.setdefault(section.strip().casefold(), {})
+            for option, value in parser.items(section):
+                self._take(found, section, option, value or "")
+
+    def of(self, name: str, place: str | None) -> Limits | None:
+        """Give what is watched at a sensor; None: nothing at all."""
+        merged: dict[str, Limit | None] = dict(DEFAULT)
+        for section in (EVERYWHERE, place, name):
+            if section:
+                merged |= self._sections.get(section.casefold(), {})
+        if merged.pop("watch", Limit(0)) is None:
+            return None
+        return {kind: limit for kind, limit in merged.items() if limit is not None}
+
+    def _take(self, found: dict[str, Limit | None], section: str, option: str, value: str) -> None:
+        kind = "_".join(option.split())
+        if kind not in FROM_LIMITS | {"watch"}:
+            names = ", ".join(one.replace("_", " ") for one in (*_FORMS, "jumps", "watch"))
+            self._complain(f"[{section}] {option}: there is no such line; there are {names}")
+        elif value.casefold() in _OFF:
+            found[kind] = None
+        elif kind in {"watch", "jumps"}:
+            if value.casefold() in {"yes", "on"}:
+                found[kind] = Limit(0)
+            else:
+                self._complain(f"[{section}] {option} = {value}: it is yes or no")
+        else:
+            limit = _limit(_FORMS[kind], value)
+            if limit is None:
+                example = _EXAMPLES[_FORMS[kind].units]
+                self._complain(f"[{section}] {option} = {value}: write it like {example}, or off")
+            else:
+                found[kind] = limit
+
+    def _complain(self, problem: str) -> None:
+        if len(self.problems) < _MAX_PROBLEMS:
+            self.problems.append(problem if len(problem) < 200 else problem[:199] + "…")  # noqa: PLR2004 - a line or two
+
+
+def _limit(form: _Form, text: str) -> Limit | None:
+    match = _LIMIT.fullmatch(text.strip())
+    if match is None:
+        return None
+    value = float(match["value"])
+    unit = (match["unit"] or "").replace("°", "").strip().lower()
+    if unit not in _UNITS[form.units]:
+        return None
+    if form.units == "time":
+        value *= _UNITS_US[unit]
+    elif unit == "c":
+        value = value * 1.8 + (32 if form.units == "°" else 0)
+    if not form.low <= value <= form.high:
+        return None
+    for_us = (
+        int(float(match["time"]) * _UNITS_US[match["time_unit"].lower()]) if match["time"] else form.for_us
+    )
+    return Limit(value, for_us)

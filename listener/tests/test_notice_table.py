@@ -1,0 +1,68 @@
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ecc_listener import notice_table
+from ecc_listener.notices import Notice
+from ecc_listener.schema import migrate
+from ecc_listener.sqlite import connect
+
+NOW = 1_795_000_000_000_000
+OPEN = Notice(1, "silent", "ECCTH01", "Office", NOW - 9, None, NOW - 5, 1, {"battery_percent": 4.0}, NOW - 6)
+OVER = OPEN._replace(number=2, subject="ECCTH02", place=None, over_us=NOW - 1)
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    made = connect(tmp_path / "db")
+    migrate(made)
+    yield made
+    made.close()
+
+
+def test_a_notice_is_read_as_it_was_written(connection: sqlite3.Connection) -> None:
+    notice_table.keep(connection, [(OPEN, False), (OVER, False)])
+    assert notice_table.pending(connection) == [OPEN, OVER]
+    assert notice_table.open_now(connection) == [OPEN]
+    notice_table.keep(connection, [(OVER, True)])
+    assert notice_table.pending(connection) == [OPEN]
+    assert notice_table.over_since(connection, NOW - 2) == [OVER]
+    assert notice_table.over_since(connection, NOW) == []
+    assert notice_table.newest(connection, 1) == [OVER]
+    assert notice_table.next_number(connection) == 3
+    assert notice_table.last_told(connection) == OPEN
+
+
+def test_a_jump_of_the_clock_moves_what_is_pending(connection: sqlite3.Connection) -> None:
+    notice_table.keep(connection, [(OPEN, False), (OVER, True)])
+    moved = notice_table.shift(connection, 1_000)
+    assert [one.told_us for one in moved] == [NOW + 995]
+    assert notice_table.pending(connection) == moved
+    assert notice_table.over_since(connection, 0) == [OVER]
+
+
+def test_what_was_over_long_ago_is_dropped_and_what_is_open_stays(connection: sqlite3.Connection) -> None:
+    notice_table.keep(connection, [(OPEN, False), (OVER, True)])
+    notice_table.drop_old(connection, NOW + 401 * 86_400_000_000)
+    assert notice_table.newest(connection, 9) == [OPEN]
+
+
+def test_notices_of_invented_sensors_do_not_grow_without_end(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notice_table, "MAX_KEPT", 10)
+    notice_table.keep(connection, [(OVER._replace(number=number), True) for number in range(100)])
+    notice_table.drop_old(connection, NOW)
+    assert len(notice_table.newest(connection, 99)) == 10
+
+
+def test_a_database_of_an_older_version_has_no_notices() -> None:
+    assert notice_table.open_now(sqlite3.connect(":memory:")) == []
+
+
+def test_memories_of_sensors_that_are_no_longer_known_go(connection: sqlite3.Connection) -> None:
+    notice_table.keep_memories(connection, {"A": "1", "B": "2"}, ["A", "B"])
+    notice_table.keep_memories(connection, {"A": "3"}, ["A"])
+    assert notice_table.memories(connection) == {"A": "3"}
