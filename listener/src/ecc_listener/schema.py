@@ -103,6 +103,8 @@ CARRIED = {
     "ECCCounter": "* FROM ECCCounter",
     "ECCMail": "* FROM ECCMail",
     "ECCMailWay": "* FROM ECCMailWay",
+    "ECCNotice": "* FROM ECCNotice",
+    "ECCWatch": "* FROM ECCWatch",
 }
 """Every other table, with what of it goes on in the next file: its rows, in its columns' order."""
 

@@ -16,30 +16,20 @@ _ROWS = 40
 _DAYS = 14
 _GONE_US = 7 * DAY_US
 _COLUMNS = "recordWrittenUTC, dewPointF, temperatureF, relHumidityPercent, battVoltage, battPercent, apRSSI"
-# Going from one name to the next in the index reads no row twice.
-_NAMES = """
-    WITH RECURSIVE sensor(name) AS (
-        SELECT min(sensorName) FROM ECCTempHum
-        UNION ALL
-        SELECT (SELECT min(sensorName) FROM ECCTempHum WHERE sensorName > name) FROM sensor
-        WHERE name IS NOT NULL)
-    SELECT name, (SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = name)
-    FROM sensor WHERE name IS NOT NULL LIMIT ?
-"""
+# What the archive has carried over stands in it as well.
+_LATEST = f"SELECT sensorName, {_COLUMNS}, location, MACaddress, softwareVersion FROM ECCLatest LIMIT ?"
 
 
 def load(connection: sqlite3.Connection, now_us: int, least_gap_us: int) -> list[Sensor]:
     """Give the sensors that are known, those heard last first, up to a number."""
     memories = notice_table.memories(connection)
-    last_us = {name: utc_us(last) for name, last in connection.execute(_NAMES, (_MAX_NAMES,))}
-    for name in memories:
-        last_us.setdefault(name, 0)
+    latest = {row[0]: row for row in connection.execute(_LATEST, (_MAX_NAMES,))}
     # Those that the watch knows come first: names may be invented.
-    names = sorted(last_us, key=lambda name: (name not in memories, -last_us[name]))[:MAX_SENSORS]
+    newest_first = sorted(latest, key=lambda name: str(latest[name][1]), reverse=True)
+    names = sorted(newest_first, key=lambda name: name not in memories)[:MAX_SENSORS]
     sensors = [
-        sensor
+        _load(connection, latest[name], _recalled(name, memories.get(name)), now_us, least_gap_us)
         for name in names
-        if (sensor := _load(connection, name, memories.get(name), now_us, least_gap_us)) is not None
     ]
     newest_us = max((sensor.last_us for sensor in sensors), default=0)
     for sensor in sensors:
@@ -50,27 +40,28 @@ def load(connection: sqlite3.Connection, now_us: int, least_gap_us: int) -> list
 
 
 def _load(
-    connection: sqlite3.Connection, name: str, memory: str | None, now_us: int, least_gap_us: int
-) -> Sensor | None:
-    sensor = _recalled(name, memory)
+    connection: sqlite3.Connection,
+    latest: tuple[object, ...],
+    sensor: Sensor | None,
+    now_us: int,
+    least_gap_us: int,
+) -> Sensor:
+    name, utc, *values = latest
+    about = values[6:]
     after_us = sensor.last_us if sensor else 0
-    place, mac, version = connection.execute(
-        "SELECT location, MACaddress, softwareVersion FROM ECCTempHumSensor"
-        " WHERE sensorName = ? ORDER BY rowid DESC LIMIT 1",
-        (name,),
-    ).fetchone() or (None, None, None)
     query = f"SELECT {_COLUMNS} FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC > ?"
     rows = connection.execute(
         f"{query} ORDER BY recordWrittenUTC DESC LIMIT {_ROWS}", (name, utc_text(after_us))
     ).fetchall()
     if sensor is None:
-        if not rows:
-            return None
-        sensor = _first(connection, query, name, rows[0])
-    for utc, *values in reversed(rows):
+        newest_us = utc_us(str(utc))
+        reading = Reading._make((*values[:6], name, *about))
+        sensor = Sensor(str(name), newest_us, newest_us, reading, seen=0 if rows else 1)
+        _recall_battery(connection, query, sensor)
+    for row_utc, *measured in reversed(rows):
         # A time that is ahead comes from a clock that was wrong.
-        at_us = min(utc_us(utc), now_us)
-        sensor.take(Reading._make((*values, name, place, mac, version)), at_us, at_us, least_gap_us)
+        at_us = min(utc_us(row_utc), now_us)
+        sensor.take(Reading._make((*measured, name, *about)), at_us, at_us, least_gap_us)
     sensor.last_us = sensor.heard_us = min(sensor.last_us, now_us)
     if sensor.about == [None, None]:
         sensor.about = [sensor.reading.location, sensor.reading.mac]
@@ -84,16 +75,11 @@ def _recalled(name: str, memory: str | None) -> Sensor | None:
         return None
 
 
-def _first(connection: sqlite3.Connection, query: str, name: str, newest: tuple[object, ...]) -> Sensor:
-    """Begin with the battery of the last days, one row of each."""
-    utc, *values = newest
-    newest_us = utc_us(str(utc))
-    sensor = Sensor(name, newest_us, newest_us, Reading._make((*values, name, None, None, None)))
+def _recall_battery(connection: sqlite3.Connection, query: str, sensor: Sensor) -> None:
+    """Take the battery's charge of the last days, one row of each."""
     for ago in range(_DAYS, 0, -1):
-        noon_us = (newest_us // DAY_US - ago) * DAY_US + DAY_US // 2
-        row = connection.execute(
-            f"{query} ORDER BY recordWrittenUTC LIMIT 1", (name, utc_text(noon_us))
-        ).fetchone()
+        noon_us = (sensor.last_us // DAY_US - ago) * DAY_US + DAY_US // 2
+        values = (sensor.name, utc_text(noon_us))
+        row = connection.execute(f"{query} ORDER BY recordWrittenUTC LIMIT 1", values).fetchone()
         if row and utc_us(row[0]) // DAY_US == noon_us // DAY_US:
             sensor.charge(row[5], noon_us // DAY_US)
-    return sensor
