@@ -162,7 +162,8 @@ class Desk:
             return True, min(wait_us, row.noticed_us + _NEWCOMERS_WAIT_AT_MOST * pace.wait_us)
         if row.kind == "silent" and more_expected:
             return False, row.noticed_us + pace.wait_us
-        return True, row.noticed_us + pace.collect_us
+        # A session that was set up anew may yet bring what it held back.
+        return row.kind != "all_silent", row.noticed_us + pace.collect_us
 
     def _mute_us(self, row: Notice, *, one_more: bool = False) -> int:
         times = row.times_told + one_more
