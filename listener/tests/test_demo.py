@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import pytest
 
 from brokers import until
@@ -110,6 +111,7 @@ def test_every_message_of_the_rooms_becomes_a_row_that_is_shown(kept: Kept) -> N
 
 
 def test_settings_of_an_installation_do_not_change_it(kept: Kept) -> None:
+    assert re.search(r"^  Page      http://127\.0\.0\.1:\d+$", kept.done.stdout, re.MULTILINE)
     assert "Connected to broker 127.0.0.1:" in (kept.folder / "ECCMQTTIoT.log").read_text()
 
 
@@ -143,6 +145,23 @@ def test_the_password_is_for_this_user_only_and_never_shown(kept: Kept) -> None:
         assert (kept.folder / name).stat().st_mode & 0o777 == 0o600
 
 
+def test_the_page_is_there_with_a_month_of_history(tmp_path: Path) -> None:
+    with running(tmp_path):
+        address = _page_of(tmp_path / "demo")
+        rooms = httpx.get(f"{address}/api/rooms").json()
+        month = {"sensor": "ECCTH01", "start": "2000-01-01", "end": "2100-01-01"}
+        history = httpx.get(f"{address}/api/history", params=month).json()
+    assert {room["location"] for room in rooms["rooms"]} >= {"Office", "Nave"}
+    times = history["sensors"][0]["time_s"]
+    assert 29 * 86_400 < times[-1] - times[0] < 31 * 86_400
+
+
+def _page_of(folder: Path) -> str:
+    found = re.search(r"The page is at (\S+),", (folder / "page.txt").read_text())
+    assert found
+    return found[1]
+
+
 def test_nothing_is_left_of_a_demonstration_that_nobody_wanted_to_keep(tmp_path: Path) -> None:
     done = demo(tmp_path, "--seconds=3")
     assert done.returncode == 0
@@ -164,7 +183,7 @@ def test_a_signal_ends_it_all_with_a_summary(tmp_path: Path, number: signal.Sign
         stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stderr) == (0, "")
     assert "rows stored, 0 rejected.\nEverything is in" in stdout
-    assert len(pids) == 2
+    assert len(pids) == 3
     assert not any(is_alive(pid) for pid in pids)
     assert "Stopped after" in (tmp_path / "demo" / "ECCMQTTIoT.log").read_text()
 
@@ -182,14 +201,14 @@ def test_ctrl_c_in_a_terminal_reaches_the_parts_in_order(tmp_path: Path) -> None
 
 def test_no_process_outlives_a_demonstration_that_was_killed(tmp_path: Path) -> None:
     with running(tmp_path) as (process, pids):
-        assert [is_alive(pid) for pid in pids] == [True, True]
+        assert [is_alive(pid) for pid in pids] == [True, True, True]
         process.kill()
         process.communicate()
         until(lambda: not any(is_alive(pid) for pid in pids), 15)
     assert "Stopped after" in (tmp_path / "demo" / "ECCMQTTIoT.log").read_text()
 
 
-@pytest.mark.parametrize(("child", "name"), [(0, "broker"), (1, "listener")])
+@pytest.mark.parametrize(("child", "name"), [(0, "broker"), (1, "listener"), (2, "page")])
 def test_a_part_that_dies_ends_the_demonstration_with_its_name(tmp_path: Path, child: int, name: str) -> None:
     with running(tmp_path) as (process, pids):
         os.kill(pids[child], signal.SIGKILL)
@@ -201,7 +220,7 @@ def test_a_part_that_dies_ends_the_demonstration_with_its_name(tmp_path: Path, c
 
 def test_on_a_terminal_it_shows_a_table_that_lives(tmp_path: Path) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path)}
-    screens = shown(command("--seconds=5"), tmp_path, environment).split("\r\x1b[J")
+    screens = shown(command("--seconds=5", "--history=0"), tmp_path, environment).split("\r\x1b[J")
     assert len(screens) > 5
     assert re.search(r"ECCTH01 +Office +\d+\.\d °F +\d+ % +\d+ % +[01] s ago  \w+", screens[-2])
     assert re.search(r"^Sunday 0\d:\d0 in the rooms\.\r?$", screens[-2], re.MULTILINE)

@@ -1,7 +1,7 @@
-"""`ecc-listener demo`: broker, listener and simulated rooms on one machine, with nothing but Python.
+"""`ecc-listener demo`: broker, listener, page and simulated rooms on one machine, with nothing but Python.
 
-The sensors are played here; broker and listener are processes of their own, the real ones (`stage`). Rows are
-shown as they appear in the database.
+The sensors are played here; broker, listener and page are processes of their own, the real ones (`stage`).
+Rows are shown as they appear in the database.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep everything there (default: nothing is kept)",
     )
     add("--seconds", **number(float, 0, 10**9, None), help="end after that time (default: at Ctrl-C)")
-    add("--history", **number(float, 0, 3660, 0.0), help="days of readings to write before (default: 0)")
+    add("--history", **number(float, 0, 3660, 30.0), help="days of readings to write before (default: 30)")
     add("--every", **number(float, 0.1, 86400, 2.0), help="seconds between a sensor's readings (default: 2)")
     add_room_arguments(add)
     parser.epilog = misbehaviour_help()
@@ -78,13 +78,15 @@ def main(_settings: Settings, arguments: dict[str, Any]) -> int:
 
 
 def _show(plan: Plan, stage: Stage, arguments: dict[str, Any], progress: Progress) -> int:
-    started_s = time.monotonic()
     fleet = Fleet(Target(HOST, stage.port, TOPIC, 0), accounts(plan, stage.credentials))
     with until_told_to_end():
-        progress.say(f"An MQTT broker, the listener, and {len(plan.sensors)} rooms that are simulated.")
+        progress.say(
+            f"An MQTT broker, the listener, its page, and {len(plan.sensors)} rooms that are simulated."
+        )
         if arguments["history"]:
             progress.say(_write_history(plan, stage, timedelta(days=arguments["history"])))
         stage.start()
+        started_s = time.monotonic()
         progress.say(_introduction(plan, stage, arguments["seconds"]))
         until_s = started_s + arguments["seconds"] if arguments["seconds"] else float("inf")
         _play(plan, fleet, _Screen(plan, stage, progress, arguments["seed"]), until_s)
@@ -197,6 +199,7 @@ def _introduction(plan: Plan, stage: Stage, seconds: float | None) -> str:
         [
             f"{pace} {end}",
             "",
+            f"  Page      {stage.page}",
             f"  Database  {stage.database}",
             f"  Log       {stage.log}",
             "  Look into it from another terminal:",

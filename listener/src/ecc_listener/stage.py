@@ -1,4 +1,4 @@
-"""What the demonstration plays on: a folder with everything in it, a broker and the listener as processes.
+"""What the demonstration plays on: a folder with everything in it; broker, listener and page as processes.
 
 The broker is rumqttd from the package iotcore, on a free port of this machine alone, with a password.
 """
@@ -23,6 +23,7 @@ from ecc_listener.quarantine import Arrival
 from ecc_listener.store import Burst, Store
 
 HOST, _USERNAME = "127.0.0.1", "demo"
+_PAGE_PORT = 8080
 _READY_WITHIN_S = 20.0
 _POLL_S = 0.05
 _LOG_LINES_SHOWN = 10
@@ -53,16 +54,17 @@ auth = {{ {username} = {password} }}
 
 
 class StageError(Exception):
-    """Raised when broker or listener don't start, or end by themselves."""
+    """Raised when broker, listener or page don't start, or end by themselves."""
 
 
 class Stage:
-    """A folder, a broker, a listener; they end with the context, or with this process."""
+    """A folder, a broker, a listener, a page; they end with the context, or with this process."""
 
     def __init__(self, folder: Path) -> None:
         """Choose port and password; nothing is written or started yet."""
         self.folder = folder
         self.port = _free_port()
+        self.page_port = _free_port(_PAGE_PORT)
         self.credentials = Credentials(_USERNAME, SecretStr(secrets.token_urlsafe(16)))
         self.database = folder / "ECCTempHum.sqlite3"
         self.log = folder / "ECCMQTTIoT.log"
@@ -76,13 +78,13 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the listener first, so that it takes leave of the broker."""
+        """End the listener before the broker, so that it takes leave."""
         while self._children:
             _, (child, _) = self._children.popitem()
             leash.stop(child)
 
     def start(self) -> None:
-        """Start broker and listener; return when the listener hears the broker.
+        """Start broker, listener and page; return when the listener hears the broker and the page answers.
 
         Raises:
             StageError: one of them doesn't start.
@@ -100,12 +102,21 @@ class Stage:
             _BROKER_CONFIG.format(listen=listen, username=_USERNAME, password=json.dumps(password)),
         )
         self._spawn("broker", "iotcore", "--config", str(configuration), "--log-level", "CRITICAL")
-        self._wait_for("broker", self._broker_answers)
+        self._wait_for("broker", lambda: _answers(self.port))
         credentials = self.folder / "ECCMQTTIoT_Credentials.txt"
         _write_private(credentials, f"{_USERNAME},{password}\n")
         self._health_path.unlink(missing_ok=True)
-        self._spawn("listener", "ecc_listener", "run", *self._settings(credentials))
+        settings = self._settings(credentials)
+        self._spawn("listener", "ecc_listener", "run", *settings)
+        page = f"--web_host={HOST}", f"--web_port={self.page_port}"
+        self._spawn("page", "ecc_listener", "web", *settings, *page)
         self._wait_for("listener", self._listener_hears)
+        self._wait_for("page", lambda: _answers(self.page_port))
+
+    @property
+    def page(self) -> str:
+        """Give the page's address."""
+        return f"http://{HOST}:{self.page_port}"
 
     def health(self) -> health.Health | None:
         """Give what the listener says of itself; None: nothing yet."""
@@ -145,6 +156,7 @@ class Stage:
             "database_file_path": self.database,
             "credentials_file_path": credentials,
             "gmail_credentials_file_path": self.folder / "no-mail",
+            "web_credentials_file_path": self.folder / "no-password",
             "last_notice_file_path": self.folder / "ECCMQTTIoT_Last_Notice.dat",
             "health_file_path": self._health_path,
         }
@@ -164,10 +176,6 @@ class Stage:
                 raise StageError(f"the {name} is not ready after {_READY_WITHIN_S:g} s; see {self.folder}")
             time.sleep(_POLL_S)
 
-    def _broker_answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex((HOST, self.port)) == 0
-
     def _listener_hears(self) -> bool:
         known = self.health()
         return known is not None and health.fault(known, datetime.now(UTC)) is None
@@ -179,8 +187,18 @@ def _write_private(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _free_port() -> int:
+def _answers(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _free_port(wished: int = 0) -> int:
+    """Give a port that nobody uses, the wished one if it is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wished))
+        except OSError:
+            probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
     return port
