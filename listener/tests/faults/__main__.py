@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -67,7 +68,14 @@ def main() -> int:
         is_control = fault in CONTROLS
         cycles = CONTROLS[fault] if is_control else max(1, CYCLES[fault] * percent // 100)
         began_s = time.monotonic()
-        outcome = fault(cycles)
+        try:
+            outcome = fault(cycles)
+        except Exception as error:  # noqa: BLE001 - an hour's run shall not end with one row
+            bad += 1
+            remark = f"{type(error).__name__}: {error}"
+            print(f"| {name} | {cycles} | | | | DID NOT END | | {remark} |", flush=True)
+            traceback.print_exc()
+            continue
         passed = outcome.is_good() != is_control
         bad += not passed
         good, wrong = ("fails, as it must", "FOUND NOTHING") if is_control else ("ok", "BAD")
