@@ -84,6 +84,7 @@ class Service:
         self.store_pause_s = 0.0
         self.next_store_s = 0.0
         self.next_tick_s = 0.0
+        self.next_arm_s = 0.0
         self.next_hold_s = 0.0
         self.next_day_s = 0.0
         self.health_fails = False
@@ -226,7 +227,10 @@ class Service:
 
     def tick(self) -> None:
         """Do what is due once a second: the health file, and the quarantine's upkeep."""
-        faulthandler.dump_traceback_later(_STANDSTILL_S, exit=True)
+        if time.monotonic() >= self.next_arm_s:
+            # Not with every tick: each time it takes a new thread.
+            self.next_arm_s = time.monotonic() + _STANDSTILL_S / 10
+            faulthandler.dump_traceback_later(_STANDSTILL_S, exit=True)
         self.health.written_utc = utc_iso(now_us())
         self.health.broker_fault = self.session.fault
         self.health.connections = self.session.connections
