@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Reque
 from brokers import free_port, until
 from listeners import Listener
 
+PATIENCE_MS = 25_000
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -97,7 +98,7 @@ def visit(browser: Browser, address: str, **options: Any) -> Iterator[Visit]:  #
     """Lend a window of a browser that knows the viewer's zone already; nothing bad may happen in it."""
     given = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "Europe/Berlin", "locale": "en-US"}
     context = browser.new_context(**(given | options))
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     context.add_cookies([{"name": "zone", "value": "Europe%2FBerlin", "url": address}])
     try:
         visitor = Visit(context, address)

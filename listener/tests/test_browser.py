@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from brokers import OFFICE, Mosquitto
-from browsing import Site, Visit, launch, visit
+from browsing import PATIENCE_MS, Site, Visit, launch, visit
 from ecc_listener.boards import boards, history
 from ecc_listener.quarantine import Arrival
 from ecc_listener.store import Burst, Store
@@ -38,6 +38,7 @@ SILENT = (timedelta(days=2), timedelta(days=2, hours=12))
 START = datetime.now(UTC)
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
