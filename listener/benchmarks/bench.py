@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +27,13 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "tests")]
 
 from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto21, Publisher, until  # noqa: E402
+from ecc_listener.history import History  # noqa: E402
 from ecc_listener.quarantine import Arrival  # noqa: E402
 from ecc_listener.reading import decode  # noqa: E402
+from ecc_listener.sqlite import utc_us  # noqa: E402
 from ecc_listener.store import Burst, Store  # noqa: E402
+from ecc_listener.summaries import summaries_path  # noqa: E402
+from ecc_listener.summing import Summing  # noqa: E402
 from listeners import Listener  # noqa: E402
 
 RESULTS = HERE / "results.json"
@@ -255,6 +259,72 @@ def _let_settle(path: Path) -> None:
     time.sleep(10)
 
 
+def history(figures: Figures, slots: int) -> None:
+    """Draw from ten years of 50 sensors: the first one sends every ten minutes, the others every 25."""
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        path = Path(folder) / "db.sqlite3"
+        rows = _ten_years(path, slots)
+        summing, steps_s = Summing(path), []
+        while (began_s := time.monotonic()) and summing.step():
+            steps_s.append(time.monotonic() - began_s)
+        note(figures, "hours and days added up, of readings", rows / sum(steps_s), "rows/s")
+        note(figures, "a step of it, at the most", max(steps_s) * 1000, "ms")
+        size = summaries_path(path).stat().st_size
+        note(figures, "size of the summaries, for each byte of the database", size / path.stat().st_size, "")
+        summing.close()
+        store = Store(path, 1_000_000)
+        store.recorded()
+        began_s = time.monotonic()
+        store.archive()
+        store.recorded()
+        standing_s = time.monotonic() - began_s
+        note(figures, f"archive of a database of {rows:,} readings: the loop stands", standing_s * 1000, "ms")
+        store.close()
+        _draw(figures, History(path), rows)
+
+
+def _ten_years(path: Path, slots: int) -> int:
+    Store(path, 1_000_000).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as bulk:
+        bulk.execute("PRAGMA synchronous = OFF")
+        bulk.execute("BEGIN")
+        bulk.execute(
+            "WITH RECURSIVE slot(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM slot WHERE k + 1 < ?),"
+            " sensor(s) AS (SELECT 0 UNION ALL SELECT s + 1 FROM sensor WHERE s < 49)"
+            " INSERT INTO ECCTempHum SELECT strftime('%Y-%m-%d %H:%M:%S.', 1400000000 + k * 600, 'unixepoch')"
+            " || printf('%06d', s), 47.1, 70 + abs(k % 40 - 20) / 4.0, 40 + s / 9.0, 3.4, 90, -67,"
+            " printf('ECCTH%02d', s) FROM slot, sensor WHERE s = 0 OR (k + s) % 5 < 2",
+            (slots,),
+        )
+        bulk.execute("COMMIT")
+        rows: int = bulk.execute("SELECT count(*) FROM ECCTempHum").fetchone()[0]
+    return rows
+
+
+def _draw(figures: Figures, data: History, rows: int) -> None:
+    start_us = utc_us("2019-01-01")
+    year = start_us, start_us + 365 * 86_400 * SECOND_US
+    ever = 0, utc_us("9999-01-01")
+    names = data.sensors()
+    drawn: dict[str, tuple[Callable[[], Sized], str]] = {
+        "a year of one sensor, drawn by the hour": (lambda: data.summary("ECCTH00", *year, "hour"), "< 50"),
+        "a year of one sensor, every reading": (lambda: list(data.readings(["ECCTH00"], *year)), ""),
+        "ten years of one sensor, by the day": (lambda: data.summary("ECCTH00", *ever, "day"), "< 100"),
+        "ten years of 50 sensors, by the day": (
+            lambda: [one for name in names for one in data.summary(name, *ever, "day")],
+            "",
+        ),
+    }
+    for what, (draw, target) in drawn.items():
+        figures_s, found = [], 0
+        for _ in range(5):
+            began_s = time.monotonic()
+            found = len(draw())
+            figures_s.append(time.monotonic() - began_s)
+        told = f"{what} ({found:,} points) out of {rows:,}"
+        note(figures, told, statistics.median(figures_s) * 1000, "ms", target)
+
+
 def _status(pid: int, field: str) -> int:
     """Sum a field of all threads where it is one of a thread's, or take it from the process."""
     files = [Path(f"/proc/{pid}/status")]
@@ -292,6 +362,7 @@ def main() -> None:
         "latency": lambda figures: latency(figures, 500),
         "flat": lambda figures: flat(figures, [0, 1_000_000, 10_000_000]),
         "idle": lambda figures: idle(figures, 120),
+        "history": lambda figures: history(figures, 525_600),
         "memory": lambda figures: memory(figures, 1_000_000),
     }
     parser = argparse.ArgumentParser(description=__doc__)

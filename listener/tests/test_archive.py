@@ -13,8 +13,9 @@ import pytest
 from brokers import OFFICE
 from ecc_listener.archive import ArchiveWaits
 from ecc_listener.archiver import Archiver
+from ecc_listener.data_files import archives
 from ecc_listener.deliveries import packet
-from ecc_listener.history import History, archives
+from ecc_listener.history import History
 from ecc_listener.quarantine import RETAINED, Arrival, Rejected
 from ecc_listener.reading import decode
 from ecc_listener.schema import CARRIED, STAYING

@@ -12,7 +12,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, Publisher, free_port, until
-from ecc_listener.history import History, archives
+from ecc_listener.data_files import archives
+from ecc_listener.history import History
 from ecc_listener.sqlite import utc_us
 from listeners import Listener
 

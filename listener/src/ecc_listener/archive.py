@@ -19,7 +19,7 @@ import stat
 from contextlib import closing
 from pathlib import Path
 
-from ecc_listener.history import archives
+from ecc_listener.data_files import archives
 from ecc_listener.schema import CARRIED, migrate
 from ecc_listener.sqlite import StoreError, archive_marker, atomic
 

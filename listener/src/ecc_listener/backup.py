@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ecc_listener import ladder
-from ecc_listener.history import archives
+from ecc_listener.data_files import archives
 from ecc_listener.settings import Settings
 from ecc_listener.sound_copy import PART, copy
 from ecc_listener.sqlite import StoreError

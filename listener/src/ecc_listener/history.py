@@ -1,26 +1,25 @@
 """What was measured, over the live file and its archives: one call for "sensor X from A to B".
 
-Archives lie beside the live file as `{name}-{created}-{modified}{ext}`; those of the original, copied in, are
-as good as this program's. Files are opened for a slice of time each and closed again, so that a long reading
-keeps no archive from happening, and one that happens meanwhile takes nothing away.
+Files are opened for a slice of time each and closed again, so that a long reading keeps no archive from
+happening, and one that happens meanwhile takes nothing away. Summaries that the listener keeps are used as
+far as they go; what they lack is read from the files, so that an answer is the same with or without them.
 """
 
-import re
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from ecc_listener.sqlite import StoreError, connect_readonly, explain, utc_text, utc_us
+from ecc_listener import buckets, data_files
+from ecc_listener.buckets import STEP_US, Bucket, Part, Step
+from ecc_listener.data_files import Span
+from ecc_listener.sqlite import StoreError, connect_readonly, utc_text, utc_us
+from ecc_listener.summaries import Summaries, SummariesError
 
-Found = TypeVar("Found")
+__all__ = ["Bucket", "DataFile", "History", "Row"]
 
-_DAY_US = 24 * 3600 * 1_000_000
-_FIRST_SLICE_US = 7 * _DAY_US
+_FIRST_SLICE_US = 7 * STEP_US["day"]
 _FEW_ROWS, _MANY_ROWS = 10_000, 40_000
-_TRIES = 10
 
 _WITHIN = "FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ?"
 _ROWS = (
@@ -28,17 +27,9 @@ _ROWS = (
     f" sensorName {_WITHIN}"
 )
 _COUNT = f"SELECT count(*) {_WITHIN}"
-# Going from one name to the next in the index reads no row twice.
-_SENSORS = """
-    WITH RECURSIVE sensor(name) AS (
-        SELECT min(sensorName) FROM ECCTempHum
-        UNION ALL
-        SELECT (SELECT min(sensorName) FROM ECCTempHum WHERE sensorName > name) FROM sensor
-        WHERE name IS NOT NULL)
-    SELECT name, (SELECT min(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = name),
-           (SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = name)
-    FROM sensor WHERE name IS NOT NULL
-"""
+_PARTS = f"SELECT substr(recordWrittenUTC, 1, 13), {buckets.PART_SQL} {_WITHIN} GROUP BY 1"
+# What came after the summary: few rows, found by their number, not by the index.
+_LATER_PARTS = _PARTS.replace("sensorName =", "rowid > ? AND +sensorName =")
 
 
 class Row(NamedTuple):
@@ -54,32 +45,12 @@ class Row(NamedTuple):
     sensor_name: str
 
 
-class Bucket(NamedTuple):
-    """What one sensor measured within an hour or a day of UTC that begins at `start_us`."""
-
-    start_us: int
-    count: int  # type: ignore[assignment] # hides a method of tuple that nobody needs here
-    temperature_min_f: float
-    temperature_mean_f: float
-    temperature_max_f: float
-    humidity_min_percent: float
-    humidity_mean_percent: float
-    humidity_max_percent: float
-    dew_point_min_f: float
-    dew_point_mean_f: float
-    dew_point_max_f: float
-
-
 class DataFile(NamedTuple):
     """A file with readings, and the times of its earliest and latest one."""
 
     path: Path
     first_utc: str
     last_utc: str
-
-
-_Span = tuple[str, str, str]
-"""A sensor's name in one file, and the times of its earliest and latest reading there."""
 
 
 class History:
@@ -96,20 +67,19 @@ class History:
             StoreError: the live file can't be read. An archive that can't is left out, see `unreadable`.
 
         """
-        spans = self._steadily(self._spans)
         found = (
-            DataFile(path, min(first for _, first, _ in sensors), max(last for _, _, last in sensors))
-            for path, sensors in spans.items()
-            if sensors
+            DataFile(path, min(span.first_utc for span in spans), max(span.last_utc for span in spans))
+            for path, spans in self._spans().items()
+            if spans
         )
         return sorted(found, key=lambda file: file[1:])
 
     def unreadable(self) -> list[str]:
         """Say of each archive that can't be read why not."""
         faults = []
-        for path in archives(self._database):
+        for path in data_files.archives(self._database):
             try:
-                _archive_spans(path)
+                data_files.archive_spans(path)
             except StoreError as error:
                 faults.append(str(error))
         return faults
@@ -121,7 +91,7 @@ class History:
             StoreError: the live file can't be read.
 
         """
-        return sorted({name for spans in self._steadily(self._spans).values() for name, _, _ in spans})
+        return sorted({span.sensor for spans in self._spans().values() for span in spans})
 
     def readings(self, sensors: Sequence[str] | None, start_us: int, end_us: int) -> Iterator[Row]:
         """Give the readings of some sensors (None: all) from `start_us` on, before `end_us`, in time order.
@@ -138,7 +108,7 @@ class History:
         slice_us = _FIRST_SLICE_US
         while start_us < end_us:
             until_us = min(end_us, start_us + slice_us)
-            rows = self._slice(sensors, _bound(start_us), _bound(until_us))
+            rows = sorted(map(Row._make, self._in_each(_ROWS, sensors, start_us, until_us)))
             yield from rows
             start_us = until_us
             if len(rows) < _FEW_ROWS:
@@ -153,148 +123,80 @@ class History:
             StoreError: a file can't be read.
 
         """
-        found = self._in_each(_COUNT, None, _bound(start_us), _bound(end_us))
-        return sum(row[0] for row in found)
+        return sum(row[0] for row in self._in_each(_COUNT, None, start_us, end_us))
 
-    def summary(self, sensor: str, start_us: int, end_us: int, step: Literal["hour", "day"]) -> list[Bucket]:
-        """Give one sensor's hours or days from `start_us` on, before `end_us`; empty ones are left out.
+    def summary(self, sensor: str, start_us: int, end_us: int, step: Step) -> list[Bucket]:
+        """Give one sensor's hours or days of UTC, whole, from the one that has `start_us` to before `end_us`.
+
+        Those without readings are left out.
 
         Raises:
             StoreError: a file can't be read.
 
         """
-        days: dict[str, list[Row]] = {}
-        for row in self.readings([sensor], start_us, end_us):
-            days.setdefault(row.utc[: 13 if step == "hour" else 10], []).append(row)
-        return [_bucket(start if step == "day" else f"{start}:00", rows) for start, rows in days.items()]
+        step_us = STEP_US[step]
+        start_us, end_us = start_us // step_us * step_us, -(-end_us // step_us) * step_us
+        summaries: Summaries | None
+        try:
+            with closing(Summaries(self._database)) as summaries:
+                parts = self._parts(sensor, start_us, end_us, step, summaries)
+        except SummariesError:
+            parts = self._parts(sensor, start_us, end_us, step, None)
+        return [buckets.bucket(start * step_us, parts[start]) for start in sorted(parts)]
 
-    def _slice(self, sensors: Sequence[str] | None, start: str, end: str) -> list[Row]:
-        return sorted(map(Row._make, self._in_each(_ROWS, sensors, start, end)))
+    def _parts(
+        self, sensor: str, start_us: int, end_us: int, step: Step, summaries: Summaries | None
+    ) -> dict[int, Part]:
+        per_step = STEP_US[step] // STEP_US["hour"]
+        within = sensor, _bound(start_us), _bound(end_us)
+
+        def read() -> dict[int, Part]:
+            parts: dict[int, Part] = {}
+            for path, spans in data_files.spans(self._database).items():
+                if not any(_overlaps(span, [sensor], *within[1:]) for span in spans):
+                    continue
+                with closing(connect_readonly(path)) as connection:
+                    source = summaries.source(connection) if summaries else None
+                    if summaries and source:
+                        for start, *part in summaries.parts(sensor, source, start_us, end_us, step):
+                            buckets.add(parts, start, tuple(part))
+                        rows = connection.execute(_LATER_PARTS, (source.done_rowid, *within))
+                    else:
+                        rows = connection.execute(_PARTS, within)
+                    for text, *part in rows:
+                        hour = buckets.hour_number(text)
+                        if hour is not None:
+                            buckets.add(parts, hour // per_step, tuple(part))
+            return parts
+
+        return data_files.steadily(self._database, read)
 
     def _in_each(
-        self, query: str, sensors: Sequence[str] | None, start: str, end: str
+        self, query: str, sensors: Sequence[str] | None, start_us: int, end_us: int
     ) -> list[tuple[Any, ...]]:
         """Ask each file about each sensor that has readings in the span."""
+        start, end = _bound(start_us), _bound(end_us)
 
         def read() -> list[tuple[Any, ...]]:
             rows: list[tuple[Any, ...]] = []
-            for path, spans in self._spans().items():
-                names = [
-                    name
-                    for name, first, last in spans
-                    if last >= start and first < end and (sensors is None or name in sensors)
-                ]
+            for path, spans in data_files.spans(self._database).items():
+                names = [span.sensor for span in spans if _overlaps(span, sensors, start, end)]
                 if names:
                     with closing(connect_readonly(path)) as connection:
                         for name in names:
                             rows += connection.execute(query, (name, start, end))
             return rows
 
-        return self._steadily(read)
+        return data_files.steadily(self._database, read)
 
-    def _spans(self) -> dict[Path, list[_Span]]:
-        spans = {}
-        for path in self._paths():
-            if path == self._database:
-                spans[path] = _read_spans(path)
-            else:
-                try:
-                    spans[path] = _archive_spans(path)
-                except StoreError:
-                    continue
-        return spans
-
-    def _paths(self) -> dict[Path, tuple[int, int]]:
-        """Give the live file, if there is one, and the archives, with what identifies each as a file.
-
-        While an archive is made, one file bears both names for a moment.
-        """
-        found: dict[Path, tuple[int, int]] = {}
-        for path in (self._database, *archives(self._database)):
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            identity = status.st_dev, status.st_ino
-            if identity not in found.values():
-                found[path] = identity
-        return found
-
-    def _steadily(self, read: Callable[[], Found]) -> Found:
-        """Read again if an archive was made meanwhile: what moved could be missed or met twice.
-
-        Raises:
-            StoreError: a file can't be read, or no moment without a change was found.
-
-        """
-        for _ in range(_TRIES):
-            before = self._paths()
-            try:
-                found = read()
-            except (StoreError, sqlite3.Error) as error:
-                if self._paths() != before:
-                    continue
-                if isinstance(error, StoreError):
-                    raise
-                raise StoreError(explain(error, self._database)) from None
-            if self._paths() == before:
-                return found
-        raise StoreError(f"{self._database} and its archives keep changing; try again")
+    def _spans(self) -> dict[Path, list[Span]]:
+        return data_files.steadily(self._database, lambda: data_files.spans(self._database))
 
 
-def archives(database: Path) -> list[Path]:
-    """Give what lies beside a live file and is named as one of its archives, in the order of the names."""
-    name = re.compile(re.escape(database.stem) + r"-\d{12}-\d{12}(-\d+)?" + re.escape(database.suffix))
-    try:
-        return sorted(path for path in database.parent.iterdir() if name.fullmatch(path.name))
-    except OSError:
-        return []
-
-
-def is_archived(database: Path, sensor: str, utc: str) -> bool:
-    """Say whether one of a live file's archives has a reading under just this key."""
-    for path in archives(database):
-        try:
-            if any(name == sensor and first <= utc <= last for name, first, last in _archive_spans(path)):
-                with closing(connect_readonly(path)) as connection:
-                    query = "SELECT 1 FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC = ?"
-                    if connection.execute(query, (sensor, utc)).fetchone():
-                        return True
-        except (StoreError, sqlite3.Error):
-            continue
-    return False
-
-
-def _read_spans(path: Path) -> list[_Span]:
-    with closing(connect_readonly(path)) as connection:
-        try:
-            return connection.execute(_SENSORS).fetchall()
-        except sqlite3.Error as error:
-            raise StoreError(explain(error, path)) from None
-
-
-def _archive_spans(path: Path) -> list[_Span]:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from None
-    return _remembered_spans(path, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=1024)
-def _remembered_spans(path: Path, _inode: int, _size: int, _modified_ns: int) -> list[_Span]:
-    """Read an archive's spans once: an archive changes no more."""
-    return _read_spans(path)
+def _overlaps(span: Span, sensors: Sequence[str] | None, start: str, end: str) -> bool:
+    return span.last_utc >= start and span.first_utc < end and (sensors is None or span.sensor in sensors)
 
 
 def _bound(time_us: int) -> str:
     """Give a limit as the tables' text; without a fraction of zero, which the original left out."""
     return utc_text(time_us).removesuffix(".000000")
-
-
-def _bucket(start: str, rows: Sequence[Row]) -> Bucket:
-    figures: list[float] = []
-    for place in (2, 3, 1):
-        values = [row[place] for row in rows]
-        figures += min(values), sum(values) / len(values), max(values)  # type: ignore[arg-type]
-    return Bucket(utc_us(start), len(rows), *figures)

@@ -6,7 +6,7 @@ A sensor's newest time and what it said about itself are remembered, so that a r
 import sqlite3
 from pathlib import Path
 
-from ecc_listener.history import is_archived
+from ecc_listener.data_files import is_archived
 from ecc_listener.quarantine import Arrival
 from ecc_listener.sqlite import utc_text
 

@@ -28,6 +28,7 @@ from ecc_listener.session import KEEPALIVE_S, Broker, Message, Session, pause
 from ecc_listener.settings import Settings, unknown_variables
 from ecc_listener.sqlite import StoreError
 from ecc_listener.store import Burst, Store
+from ecc_listener.summing import Summing
 from ecc_listener.ways import read_ways
 
 _log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Service:
         self.stopped_by: str | None = None
         self.store = Store(settings.database_file_path, settings.max_quarantine_size)
         self.archiver = Archiver(self.store, settings.max_database_size)
+        self.summing = Summing(settings.database_file_path)
         self.deliveries = Deliveries(self.store.recorded())
         self.session = Session(_broker(settings), self.deliveries.connected, self.deliveries.answered)
         self.post = Post(read_ways(settings), self.store)
@@ -275,11 +277,13 @@ class Service:
             _log.warning("The quarantine's upkeep waits: %s", error)
 
     def keep_size(self) -> None:
-        """Archive the database when it is full."""
+        """Archive the database when it is full; add up hours and days, which is reading, when it isn't."""
         try:
             self.archiver.tick(time.monotonic())
         except StoreError as error:
             _log.error("The database can't be archived: %s", error)
+        if not self.archiver.is_wanted:
+            self.summing.tick(time.monotonic())
 
     def keep_post(self) -> None:
         """Hand out letters that are due, and record what became of them."""
@@ -299,6 +303,7 @@ class Service:
         self.session.close()
         self.lookout.close(self.moment())
         self.daily_backup.stop(_STOP_WITHIN_S)
+        self.summing.close()
         with suppress(StoreError):
             self.post.close(now_us(), _STOP_WITHIN_S)
         self.store.close()

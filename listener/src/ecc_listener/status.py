@@ -12,7 +12,8 @@ from pathlib import Path
 from ecc_listener import health
 from ecc_listener.backup import newest
 from ecc_listener.credentials import CredentialsError, read_mail
-from ecc_listener.history import History, archives
+from ecc_listener.data_files import archives
+from ecc_listener.history import History
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError, connect_readonly, utc_us
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ecc_listener.history import archives
+from ecc_listener.data_files import archives
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError, utc_text
 from ecc_listener.web.answers import data, page, wants_json
