@@ -50,6 +50,10 @@ export: ## Write readings to standard output: make export OPTIONS="--from 2026-0
 add-sensor: ## Give a sensor a user of its own at the broker: NAME=...
 	@listener/scripts/add-sensor "$(NAME)"
 
+.PHONY: test-mail
+test-mail: ## Send one test mail, or say what keeps it from being sent
+	@listener/scripts/compose run --rm --no-deps -T listener test-mail
+
 .PHONY: simulate
 simulate: ## Play sensors against the running stack (Ctrl-C ends it); OPTIONS="--sensors 20 ..."
 	@listener/scripts/simulate $(OPTIONS)

@@ -1,16 +1,21 @@
 import json
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
-from brokers import free_port
+from brokers import free_port, until
 from ecc_listener.apprise_urls import check, read_urls, send
 from ecc_listener.credentials import CredentialsError
 from ecc_listener.letters import Letter
 from ecc_listener.outbox import Due
+from mail_servers import talker
 
 NOW_US = 1_795_500_000_000_000
 LETTER = Letter("Büro: no reading since 14:20", "Put new batteries in. " * 100, "<p>x</p>")
@@ -94,6 +99,17 @@ def test_a_check_sends_nothing_and_names_the_lines_that_apprise_does_not_know(
     assert hook.got == []
 
 
+def runs(process: Path) -> bool:
+    """Say whether a process does, and isn't only waiting for its parent to look at it."""
+    return process.exists() and "\nState:\tZ" not in (process / "status").read_text()
+
+
+def send_one() -> None:
+    """Send a letter by the first line of the file in this folder."""
+    lines = read_urls(Path("apprise_urls"))
+    list(send(lines, [Due(lines[0].way, 1, "id", NOW_US, LETTER)]))
+
+
 @pytest.mark.parametrize("text", ["", "\n# nothing\n\n"])
 def test_without_lines_there_is_no_way(tmp_path: Path, text: str) -> None:
     assert read_urls(written(tmp_path, text)) == ()
@@ -105,3 +121,19 @@ def test_what_is_no_url_is_told_by_its_number_alone(tmp_path: Path, line: str) -
     with pytest.raises(CredentialsError, match="line 2 is no apprise URL") as wrong:
         read_urls(written(tmp_path, f"ntfys://fine\n{line}\n"))
     assert "hunter2" not in str(wrong.value)
+
+
+def test_what_sends_ends_with_the_listener(tmp_path: Path) -> None:
+    with talker() as port:
+        written(tmp_path, f"json://127.0.0.1:{port}/?rto=60")
+        program = "import test_apprise_urls as t; t.send_one()"
+        folders = {"PYTHONPATH": str(Path(__file__).parent)}
+        parent = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=os.environ | folders)
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        until(children.read_text)
+        child = Path("/proc") / children.read_text().strip()
+        time.sleep(2)
+        assert runs(child)
+        parent.kill()
+        parent.wait(10)
+        until(lambda: not runs(child), 1)

@@ -80,7 +80,9 @@ def test_a_server_that_is_down_for_a_day_gets_all_of_it_once_and_in_order_afterw
     post = Post(ways(server), store)
     add(store, "a", "b")
     turn(post, NOW_US, lambda: post.fault)
-    assert "to you@example.org since 2026-11-24 06:00 UTC: nothing takes connections" in str(post.fault)
+    assert "fails to you@example.org since 06:00 UTC, 2 letters wait: nothing takes connections" in str(
+        post.fault
+    )
     for hour in range(24):
         add(store, f"hour {hour}")
         tries = tried(store)

@@ -1,11 +1,15 @@
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from brokers import OFFICE
-from ecc_listener import health, status
+from ecc_listener import health, outbox, status
+from ecc_listener.letters import Letter
+from ecc_listener.mail_faults import Fault
+from ecc_listener.outbox import Outcome
 from ecc_listener.quarantine import Arrival, Rejected
 from ecc_listener.reading import decode
 from ecc_listener.settings import Settings, load
@@ -51,7 +55,7 @@ def test_all_on_one_screen(settings: Settings) -> None:
     assert "from ECCTH01" in text
     assert "2 readings, 1 rejected" in text
     assert "ECCTH02 (Office)    73.5    23.0    39.2      94   -67" in text
-    assert "Mail          off; secrets/gmail_credentials is empty" in text
+    assert "Mail          off, nobody is told of a fault; secrets/README.md says how to turn it on" in text
 
 
 def test_before_the_first_reading_it_says_what_to_do(settings: Settings) -> None:
@@ -77,6 +81,22 @@ def test_what_is_wrong_stands_first(settings: Settings, changes: dict[str, objec
     stored(settings, "ECCTH01")
     assert says in shown(settings).splitlines()[0]
     assert status.main(settings, {}) == 1
+
+
+def test_mail_that_fails_needs_somebody(settings: Settings) -> None:
+    well(settings)
+    stored(settings, "ECCTH01")
+    store = Store(settings.database_file_path, 1_000_000)
+    store.change(partial(outbox.set_ways, ways=["you@example.org"]))
+    assert "Mail          to you@example.org; nothing sent yet" in shown(settings)
+    letter = Letter("subject", "plain", "html")
+    store.change(partial(outbox.add, letter=letter, now_us=NOW_US))
+    fault = Fault("the server is down", "wait")
+    store.change(partial(outbox.record, outcome=Outcome("you@example.org", 1, fault), now_us=NOW_US))
+    store.close()
+    first = shown(settings).splitlines()[0]
+    assert "Needs somebody: mail fails to you@example.org since" in first
+    assert first.endswith("1 letter waits: the server is down. Next step: wait")
 
 
 def test_without_listener_and_database_it_says_both(settings: Settings) -> None:

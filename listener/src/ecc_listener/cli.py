@@ -49,6 +49,7 @@ VERBS = {
     "backup": Verb("backup", "copy the database, and its archives once, to the backup folder, while it runs"),
     "export": Verb("export", "write readings as CSV, JSON lines or Parquet, from the archives, too"),
     "replay": Verb("replay", "decode the quarantine again, after an update that understands more"),
+    "test-mail": Verb("mail_check", "send one test mail to every destination, or say what keeps it"),
     "simulate": Verb("simulator", "publish like a number of sensors, well-behaved or not"),
     "demo": Verb("demo", "show it all without Docker: broker, listener and simulated rooms"),
 }

@@ -31,7 +31,7 @@ def compose(occasion: Occasion, zone: tzinfo) -> Letter:
     """Tell an occasion: what and where, since when, what was last seen, the likely cause, and what to do."""
     tellings = occasion.tellings
     subject = _subject(occasion)
-    lead = () if len(tellings) == 1 else _lead(occasion)
+    lead = _lead(occasion)
     if len(tellings) > _MANY:
         parts: tuple[Block | Table, ...] = _in_short(occasion, zone)
     else:
@@ -50,13 +50,11 @@ def _subject(occasion: Occasion) -> str:
 
 
 def _lead(occasion: Occasion) -> tuple[str, ...]:
-    counts = {"new": "began", "still": "still on", "over": "over"}
-    said = [
-        f"{number} {words}"
-        for state, words in counts.items()
-        if (number := sum(telling.state == state for telling in occasion.tellings))
-    ]
-    return (f"{len(occasion.tellings)} things in one mail: {', '.join(said)}.",)
+    """Count what began, goes on and is over, where that is mixed."""
+    states = {"new": "began", "still": "still on", "over": "over"}
+    counts = {words: sum(one.state == state for one in occasion.tellings) for state, words in states.items()}
+    said = [f"{count} {words}" for words, count in counts.items() if count]
+    return (f"{len(occasion.tellings)} things in one mail: {', '.join(said)}.",) if len(said) > 1 else ()
 
 
 def _block(telling: Telling, at_us: int, zone: tzinfo, *, alone: bool) -> Block:

@@ -151,16 +151,6 @@ def states(connection: sqlite3.Connection) -> list[WayState]:
     ]
 
 
-def fault(connection: sqlite3.Connection) -> str | None:
-    """Say in one line what keeps letters from being sent; None: nothing does."""
-    query = (
-        "SELECT group_concat(way, ', '), min(failingSinceUTC), fault FROM ECCMailWay"
-        " WHERE fault IS NOT NULL GROUP BY fault ORDER BY 2"
-    )
-    lines = [f"to {ways} since {since[:16]} UTC: {fault}" for ways, since, fault in connection.execute(query)]
-    return "; ".join(lines) or None
-
-
 def prune(connection: sqlite3.Connection, now_us: int) -> int:
     """Drop what was sent long ago, and the oldest where too much waits: give how many letters those were."""
     last = _last_number(connection)

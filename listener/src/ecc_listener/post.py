@@ -10,8 +10,9 @@ from functools import partial
 
 from ecc_listener import outbox
 from ecc_listener.mail_faults import Fault
+from ecc_listener.mail_state import OFF, mail_fault
 from ecc_listener.mailer import Mailer
-from ecc_listener.outbox import Due, Outcome
+from ecc_listener.outbox import Due, Outcome, WayState
 from ecc_listener.store import Store
 from ecc_listener.ways import Ways
 
@@ -33,6 +34,7 @@ class Post:
         """
         self.fault: str | None = None
         """What keeps letters from being sent, in one line."""
+        self.is_on = bool(ways.names)
         self._ways = ways
         self._store = store
         self._mailer: Mailer[Outcome] = Mailer()
@@ -43,10 +45,10 @@ class Post:
         gone = store.change(partial(outbox.set_ways, ways=ways.names))
         for way, waiting in gone.items():
             _log.warning("%s is told nothing any more; %d letters waited for it", way, waiting)
-        if ways.names:
+        if self.is_on:
             _log.info("Notices go to %s", ", ".join(ways.names))
         else:
-            _log.warning("Mail is off: nobody is told of a fault; secrets/README.md says how to turn it on")
+            _log.warning("Mail is %s", OFF)
 
     def tick(self, now_us: int) -> None:
         """Record what became of letters; hand out what is due.
@@ -55,7 +57,7 @@ class Post:
             StoreError: it is done the next time.
 
         """
-        if not self._ways.names:
+        if not self.is_on:
             return
         self._collect(now_us)
         if not self._mailer.is_busy:
@@ -85,9 +87,8 @@ class Post:
             said = {(outcome.way, outcome.number) for outcome in self._outcomes}
             self._outcomes += [Outcome(*key, _OWN_FAULT) for key in self._handed.keys() - said]
         if self._outcomes:
-            given_up, self.fault = self._store.change(
-                partial(_record, outcomes=self._outcomes, now_us=now_us)
-            )
+            given_up, states = self._store.change(partial(_record, outcomes=self._outcomes, now_us=now_us))
+            self.fault = mail_fault(states, now_us)
             self._say(given_up)
             for outcome in self._outcomes:
                 self._handed.pop((outcome.way, outcome.number), None)
@@ -113,6 +114,6 @@ class Post:
 
 def _record(
     connection: sqlite3.Connection, outcomes: list[Outcome], now_us: int
-) -> tuple[list[Outcome], str | None]:
+) -> tuple[list[Outcome], list[WayState]]:
     given_up = [outcome for outcome in outcomes if outbox.record(connection, outcome, now_us)]
-    return given_up, outbox.fault(connection)
+    return given_up, outbox.states(connection)

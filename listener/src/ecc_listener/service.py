@@ -30,6 +30,7 @@ from ecc_listener.sqlite import StoreError
 from ecc_listener.store import Burst, Store
 from ecc_listener.summing import Summing
 from ecc_listener.ways import read_ways
+from ecc_listener.weekly import Weekly
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class Service:
         self.started_us = now_us()
         self.started_s = time.monotonic()
         zone = local_zone()
+        self.weekly = Weekly(settings, self.store, zone)
         self.lookout = Lookout(
             settings,
             self.store,
@@ -286,9 +288,11 @@ class Service:
             self.summing.tick(time.monotonic())
 
     def keep_post(self) -> None:
-        """Hand out letters that are due, and record what became of them."""
+        """Hand out letters that are due, record what became of them; see to the weekly digest."""
         try:
             self.post.tick(now_us())
+            if self.settings.weekly_digest and self.post.is_on:
+                self.weekly.tick(now_us())
         except StoreError as error:
             # The next burst or letter meets the same fault, and says so.
             _log.debug("The letters wait: %s", error)

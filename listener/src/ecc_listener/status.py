@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ecc_listener import health
+from ecc_listener import health, outbox
 from ecc_listener.backup import newest
-from ecc_listener.credentials import CredentialsError, read_mail
 from ecc_listener.data_files import archives
 from ecc_listener.history import History
+from ecc_listener.local_time import local_zone
+from ecc_listener.mail_state import OFF, mail_fault, mail_state
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError, connect_readonly, utc_us
 
@@ -76,8 +77,7 @@ def main(settings: Settings, arguments: dict[str, object]) -> int:
 def look(settings: Settings, now: datetime) -> Status:
     """Gather the status; what can't be read is said in `fault`."""
     told = health.read(settings.health_file_path)
-    fault = health.check(settings.health_file_path, now)
-    status = Status(fault, None, None, 0, 0, 0, 0, 0, 0, None, _mail(settings), [])
+    status = Status(health.check(settings.health_file_path, now), None, None, 0, 0, 0, 0, 0, 0, None, OFF, [])
     if told:
         status.last_message_utc, status.last_sensor = told.last_message_utc, told.last_sensor
     status.database_bytes = sum(_size(Path(f"{settings.database_file_path}{end}")) for end in ("", "-wal"))
@@ -90,10 +90,15 @@ def look(settings: Settings, now: datetime) -> Status:
     try:
         with closing(connect_readonly(settings.database_file_path)) as connection:
             _read(connection, status, midnight)
+            ways = outbox.states(connection)
         today_us = int(midnight.timestamp()) * 1_000_000
         status.rows_today = History(settings.database_file_path).count(today_us, today_us + _DAY_US)
+        now_us = int(now.timestamp()) * 1_000_000
+        status.mail = mail_state(ways, now_us, local_zone())
+        fault = mail_fault(ways, now_us, local_zone())
+        status.fault = status.fault or (f"mail {fault}" if fault else None)
     except (StoreError, sqlite3.Error) as error:
-        status.fault = f"{fault}; {error}" if fault else str(error)
+        status.fault = f"{status.fault}; {error}" if status.fault else str(error)
     return status
 
 
@@ -144,16 +149,6 @@ def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
     if len(status.sensors) > _MANY_SENSORS:
         said.append(f"and {len(status.sensors) - _MANY_SENSORS} more; --json has them all")
     return said
-
-
-def _mail(settings: Settings) -> str:
-    try:
-        mail = read_mail(settings.gmail_credentials_file_path)
-    except CredentialsError as error:
-        return f"off: {error}"
-    if mail is None:
-        return "off; secrets/gmail_credentials is empty"
-    return f"for {', '.join(mail.destinations)}, but this version sends none yet"
 
 
 def _label(sensor: Sensor) -> str:
