@@ -103,13 +103,13 @@ def test_many_viewers_cost_one_look_a_second(
     house: House, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[object] = []
-    look = house.lookout.look
+    look = house.observer.look
 
     def count() -> Sight:
         looks.append(None)
         return look()
 
-    monkeypatch.setattr(house.lookout, "look", count)
+    monkeypatch.setattr(house.observer, "look", count)
     got: list[object] = []
 
     def watch() -> None:

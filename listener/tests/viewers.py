@@ -18,7 +18,7 @@ from ecc_listener.store import Burst, Store
 from ecc_listener.web.app import create
 
 if TYPE_CHECKING:
-    from ecc_listener.web.sight import Lookout
+    from ecc_listener.web.sight import Observer
 
 NOON_US = 1_767_268_800_000_000
 """2026-01-01 12:00 UTC."""
@@ -56,7 +56,7 @@ class House:
         settings = load({"database_file_path": self.database, "health_file_path": self.health_path})
         credentials = Credentials("church", SecretStr(password)) if password else None
         app = create(settings, credentials, lambda: self.now_us)
-        self.lookout: Lookout = app.state.lookout
+        self.observer: Observer = app.state.observer
         return app
 
     def viewer(self, password: str | None = None, **headers: str) -> TestClient:

@@ -1,7 +1,7 @@
 """The page's application, put together from its views.
 
 A view is a module with `ROUTES`; add it to `_ROUTES`. What views share is in `app.state`: `settings`,
-`now_us` (gives the time in microseconds since 1970) and `lookout` (knows the rooms, see `sight`).
+`now_us` (gives the time in microseconds since 1970) and `observer` (knows the rooms, see `sight`).
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from ecc_listener.web import api, events, history, live, rooms, stack, units
 from ecc_listener.web.answers import problem
 from ecc_listener.web.auth import Gate
 from ecc_listener.web.guard import Guard
-from ecc_listener.web.sight import Lookout
+from ecc_listener.web.sight import Observer
 
 _ROUTES: list[BaseRoute] = [
     *rooms.ROUTES,
@@ -49,6 +49,6 @@ def create(settings: Settings, credentials: Credentials | None, now_us: Callable
     )
     app.state.settings = settings
     app.state.now_us = now_us
-    app.state.lookout = Lookout(settings, now_us)
-    app.state.hub = live.Hub(app.state.lookout)
+    app.state.observer = Observer(settings, now_us)
+    app.state.hub = live.Hub(app.state.observer)
     return app

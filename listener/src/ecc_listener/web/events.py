@@ -1,15 +1,20 @@
-"""The view Events: what was wrong and is over, the letters about it, and what was no reading."""
+"""The view Events: what is wrong, what is over, the letters about it, and what was no reading."""
 
 import sqlite3
+from datetime import UTC
 from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from ecc_listener import notice_table
+from ecc_listener.local_time import duration
+from ecc_listener.notices import KINDS, Notice
 from ecc_listener.sqlite import StoreError, utc_text, utc_us
-from ecc_listener.web.answers import count_asked, data, page, wants_json
+from ecc_listener.web.answers import count_asked, data, page, taste_of, wants_json
 from ecc_listener.web.reader import reading
+from ecc_listener.words import say
 
 _SHOWN, _MOST = 50, 500
 _PAYLOAD_SHOWN = 300
@@ -38,6 +43,7 @@ class Refused(NamedTuple):
 class Events(NamedTuple):
     """The newest of each, the newest first."""
 
+    notices: list[Notice]
     letters: list[Letter]
     refused: list[Refused]
     refused_count: int
@@ -46,21 +52,13 @@ class Events(NamedTuple):
 
 def read(connection: sqlite3.Connection, count: int) -> Events:
     """Give the newest `count` of each."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    letters: list[Letter] = []
-    if "ECCMail" in tables:
-        query = "SELECT addedUTC, subject FROM ECCMail ORDER BY number DESC LIMIT ?"
-        letters = [Letter(utc_us(utc), subject) for utc, subject in connection.execute(query, (count,))]
-    refused: list[Refused] = []
-    refused_count = dropped_count = 0
-    if "ECCRejected" in tables:
-        refused = _refused(connection, count)
-        refused_count = connection.execute("SELECT count(*) FROM ECCRejected").fetchone()[0]
-        dropped = connection.execute(
-            "SELECT value FROM ECCCounter WHERE name = 'rejected dropped'"
-        ).fetchone()
-        dropped_count = dropped[0] if dropped else 0
-    return Events(letters, refused, refused_count, dropped_count)
+    query = "SELECT addedUTC, subject FROM ECCMail ORDER BY number DESC LIMIT ?"
+    letters = [Letter(utc_us(utc), subject) for utc, subject in connection.execute(query, (count,))]
+    kept: int = connection.execute("SELECT count(*) FROM ECCRejected").fetchone()[0]
+    dropped = "SELECT coalesce(sum(value), 0) FROM ECCCounter WHERE name = 'rejected dropped'"
+    dropped_count: int = connection.execute(dropped).fetchone()[0]
+    notices = notice_table.newest(connection, count)
+    return Events(notices, letters, _refused(connection, count), kept, dropped_count)
 
 
 def _refused(connection: sqlite3.Connection, count: int) -> list[Refused]:
@@ -93,14 +91,24 @@ def events(request: Request) -> Response:
     except StoreError as error:
         if wants_json(request):
             raise
-        found, fault = Events([], [], 0, 0), str(error)
+        found, fault = Events([], [], [], 0, 0), str(error)
     if wants_json(request):
-        return data(_described(found))
-    return page(request, "events.html", events=found, fault=fault)
+        return data(_described(found, request.app.state.now_us()))
+    taste, now_us = taste_of(request), request.app.state.now_us()
+    told = [(notice, say(notice, now_us, taste.zone), _lasted(notice)) for notice in found.notices]
+    going_on = [one for one in told if one[2] is None and not KINDS[one[0].kind].is_event]
+    over = [one for one in told if one not in going_on]
+    return page(request, "events.html", events=found, going_on=going_on, over=over, fault=fault)
 
 
-def _described(found: Events) -> dict[str, object]:
+def _lasted(notice: Notice) -> str | None:
+    """Say how long a notice lasted; None: it goes on, or is a moment."""
+    return None if notice.over_us is None else duration(notice.over_us - notice.since_us)
+
+
+def _described(found: Events, now_us: int) -> dict[str, object]:
     return {
+        "notices": [_notice(one, now_us) for one in found.notices],
         "letters": [{"written_utc": utc_text(one.added_us), "subject": one.subject} for one in found.letters],
         "quarantine": [
             {
@@ -115,6 +123,20 @@ def _described(found: Events) -> dict[str, object]:
         ],
         "quarantine_count": found.refused_count,
         "quarantine_dropped_count": found.dropped_count,
+    }
+
+
+def _notice(notice: Notice, now_us: int) -> dict[str, object]:
+    return {
+        "number": notice.number,
+        "kind": notice.kind,
+        "sensor": notice.subject or None,
+        "location": notice.place,
+        "headline": say(notice, now_us, UTC).headline,
+        "since_utc": utc_text(notice.since_us),
+        "over_utc": None if notice.over_us is None else utc_text(notice.over_us),
+        "told_utc": None if notice.told_us is None else utc_text(notice.told_us),
+        "times_told": notice.times_told,
     }
 
 

@@ -63,7 +63,7 @@ def view(request: Request) -> Response:
     """Show the page; the charts' data is fetched by its script."""
     if wants_json(request):
         return api(request)
-    query, history, sight = request.query_params, _history(request), request.app.state.lookout.look()
+    query, history, sight = request.query_params, _history(request), request.app.state.observer.look()
     places = {room.name: room.location for room in sight.rooms}
     fault, sensors, first_us = sight.fault, [], request.app.state.now_us()
     try:
@@ -127,7 +127,7 @@ def _columns(found: Series, measure: int) -> dict[str, list[float | None]]:
 def table(request: Request) -> Response:
     """Give the same points as CSV, in the viewer's units and time zone."""
     asked, taste, history = _asked(request), taste_of(request), _history(request)
-    places = {room.name: room.location or "" for room in request.app.state.lookout.look().rooms}
+    places = {room.name: room.location or "" for room in request.app.state.observer.look().rooms}
     file = io.StringIO()
     writer = csv.writer(file)
     unit = taste.units

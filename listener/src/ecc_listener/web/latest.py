@@ -15,8 +15,8 @@ _HOUR_US = 3_600_000_000
 _MAX_ROOMS = 1_000
 
 _LATEST = """
-    SELECT sensorName, recordWrittenUTC, temperatureF, relHumidityPercent, dewPointF, battVoltage,
-        battPercent, apRSSI, location
+    SELECT sensorName, recordWrittenUTC, temperatureF, relHumidityPercent, dewPointF,
+        battVoltage, battPercent, apRSSI, location
     FROM ECCLatest LIMIT ?
 """
 _BETWEEN = "FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ?"

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from ecc_listener.web.answers import taste_of
 from ecc_listener.web.rooms import View, view
-from ecc_listener.web.sight import Lookout, Sight
+from ecc_listener.web.sight import Observer, Sight
 from ecc_listener.web.taste import Taste
 
 MAX_VIEWERS = 400
@@ -27,9 +27,9 @@ _BEATS = 20
 class Hub:
     """Knows who looks; looks for them."""
 
-    def __init__(self, lookout: Lookout) -> None:
+    def __init__(self, observer: Observer) -> None:
         """Start nothing until somebody comes."""
-        self._lookout = lookout
+        self._observer = observer
         self._viewers = 0
         self._poller: asyncio.Task[None] | None = None
         self._next: asyncio.Future[Sight] | None = None
@@ -44,7 +44,7 @@ class Hub:
         self._viewers += 1
         try:
             shown: dict[str, str] = {}
-            seen = self._view(await run_in_threadpool(self._lookout.look), taste)
+            seen = self._view(await run_in_threadpool(self._observer.look), taste)
             if seen.version == version:
                 shown = seen.parts
             yield "retry: 3000\n\n"
@@ -79,7 +79,7 @@ class Hub:
 
     async def _poll(self) -> None:
         await asyncio.sleep(_POLL_S)
-        sight = await run_in_threadpool(self._lookout.look)
+        sight = await run_in_threadpool(self._observer.look)
         if self._next:
             self._next.set_result(sight)
         self._next = None

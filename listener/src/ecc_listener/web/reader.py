@@ -31,6 +31,8 @@ def reading(database: Path, within_s: float = _WITHIN_S) -> Iterator[sqlite3.Con
     try:
         yield connection
     except sqlite3.Error as error:
+        if "no such table" in str(error):
+            raise StoreError(f"{database} is not set up yet; the listener does it when it starts") from None
         if "interrupted" in str(error):
             raise TooSlowError(f"this takes longer than {within_s:g} s; ask for less at once") from None
         raise StoreError(explain(error, database)) from None

@@ -16,9 +16,9 @@ from ecc_listener.web.cards import card, key
 from ecc_listener.web.latest import Room
 from ecc_listener.web.sight import Sight
 from ecc_listener.web.taste import Taste, ago, iso
-from ecc_listener.web.verdict import Trouble, of_stack, verdict
+from ecc_listener.web.verdict import Trouble, headline, troubles_of
 
-_MAX_CARDS = 200
+_MAX_CARDS, _MAX_TROUBLES = 200, 10
 _AGO = "<!--ago-->"
 """Where a card says how long ago its reading is: a moving target, so not within what is compared."""
 
@@ -44,15 +44,23 @@ class View(NamedTuple):
 def view(sight: Sight, taste: Taste) -> View:
     """Put together what a viewer sees."""
     last_us = max((room.last_us for room in sight.rooms), default=None)
-    said = verdict(of_stack(sight, taste))
+    troubles = troubles_of(sight, taste)
     by_sensor: dict[str, tuple[str, ...]] = {}
-    for trouble in said.troubles:
+    for trouble in troubles:
         by_sensor[trouble.sensor] = (*by_sensor.get(trouble.sensor, ()), trouble.headline)
     cards = {
         key(room.name): _card(room, by_sensor.get(room.name, ()), taste)
         for room in in_order(sight.rooms, by_sensor)[:_MAX_CARDS]
     }
-    return View(render("verdict.html", taste, sight.at_us, verdict=said), cards, last_us)
+    said = render(
+        "verdict.html",
+        taste,
+        sight.at_us,
+        headline=headline(troubles),
+        troubles=troubles[:_MAX_TROUBLES],
+        more=len(troubles) - _MAX_TROUBLES,
+    )
+    return View(said, cards, last_us)
 
 
 def in_order(rooms: Iterable[Room], in_trouble: Iterable[str]) -> list[Room]:
@@ -68,7 +76,7 @@ def _card(room: Room, troubles: tuple[str, ...], taste: Taste) -> Markup:
 
 def rooms(request: Request) -> Response:
     """Show the rooms."""
-    sight: Sight = request.app.state.lookout.look()
+    sight: Sight = request.app.state.observer.look()
     if wants_json(request):
         return data(_described(sight))
     seen = view(sight, taste_of(request))
@@ -86,7 +94,7 @@ def rooms(request: Request) -> Response:
 
 
 def _described(sight: Sight) -> dict[str, object]:
-    troubles = of_stack(sight, Taste("f", "UTC"))
+    troubles = troubles_of(sight, Taste("f", "UTC"))
     return {
         "at_utc": utc_text(sight.at_us),
         "is_well": not troubles,
@@ -98,6 +106,7 @@ def _described(sight: Sight) -> dict[str, object]:
 def _trouble(trouble: Trouble) -> dict[str, object]:
     since_utc = utc_text(trouble.since_us) if trouble.since_us is not None else None
     return {
+        "kind": trouble.kind,
         "sensor": trouble.sensor or None,
         "headline": trouble.headline,
         "since_utc": since_utc,

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from ecc_listener import health
 from ecc_listener.health import Health
+from ecc_listener.notice_table import open_now
+from ecc_listener.notices import KINDS, Notice
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError
 from ecc_listener.web.latest import Latest, Room
@@ -20,15 +22,16 @@ _ANEW_US = 60_000_000
 
 
 class Sight(NamedTuple):
-    """The rooms and what is known of the listener; `fault` says why the database can't be read."""
+    """The rooms, open notices, the gravest first, and the listener; `fault`: why the file can't be read."""
 
     at_us: int
     rooms: tuple[Room, ...]
+    notices: tuple[Notice, ...]
     health: Health | None
     fault: str | None
 
 
-class Lookout:
+class Observer:
     """Gives the newest sight, from as few looks into the file as there are changes."""
 
     def __init__(self, settings: Settings, now_us: Callable[[], int]) -> None:
@@ -60,10 +63,14 @@ class Lookout:
     def _read(self, now_us: int, told: Health | None) -> Sight:
         try:
             with reading(self._settings.database_file_path) as connection:
-                return Sight(now_us, tuple(self._latest.read(connection, now_us)), told, None)
+                rooms = tuple(self._latest.read(connection, now_us))
+                notices = [one for one in open_now(connection) if not KINDS[one.kind].is_event]
+                notices.sort(key=lambda one: (KINDS[one.kind].rank, one.since_us))
+                return Sight(now_us, rooms, tuple(notices), told, None)
         except StoreError as error:
             # What was seen last is better than nothing, as long as it is said.
-            return Sight(now_us, self._sight.rooms if self._sight else (), told, str(error))
+            seen = self._sight or Sight(now_us, (), (), None, None)
+            return seen._replace(at_us=now_us, health=told, fault=str(error))
 
 
 def _signature(database: Path) -> object:

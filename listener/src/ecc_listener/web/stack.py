@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from ecc_listener import outbox
+from ecc_listener.backup import newest
 from ecc_listener.data_files import archives
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError, utc_text
@@ -37,8 +39,14 @@ class Stack(NamedTuple):
     readings_hour: int | None
     readings_day: int | None
     rejected_day: int | None
+    letters_waiting: int | None
+    letter_sent_us: int | None
+    """When the last letter was sent."""
+    ways: int | None
+    """To how many addresses letters go; 0: mail is off."""
     sizes: Sizes
     archived_us: int | None
+    backup_us: int | None
     fault: str | None
 
 
@@ -46,7 +54,7 @@ def look(settings: Settings, sight: Sight) -> Stack:
     """Gather it."""
     database = settings.database_file_path
     fault: str | None = None
-    counts: tuple[int, int, int] | tuple[None, None, None] = None, None, None
+    counts = _Counts()
     try:
         with reading(database) as connection:
             counts = _counts(connection, sight)
@@ -54,13 +62,27 @@ def look(settings: Settings, sight: Sight) -> Stack:
         fault = str(error)
     made = archives(database)
     modified_us = [int(status.st_mtime * 1e6) for path in made if (status := _stat(path))]
-    hour, day, rejected = counts
+    backup = newest(settings.backup_folder)
     return Stack(
-        len(sight.rooms), hour, day, rejected, _sizes(database, made), max(modified_us, default=None), fault
+        len(sight.rooms),
+        *counts,
+        sizes=_sizes(database, made),
+        archived_us=max(modified_us, default=None),
+        backup_us=round(backup.timestamp() * 1e6) if backup else None,
+        fault=fault,
     )
 
 
-def _counts(connection: sqlite3.Connection, sight: Sight) -> tuple[int, int, int]:
+class _Counts(NamedTuple):
+    readings_hour: int | None = None
+    readings_day: int | None = None
+    rejected_day: int | None = None
+    letters_waiting: int | None = None
+    letter_sent_us: int | None = None
+    ways: int | None = None
+
+
+def _counts(connection: sqlite3.Connection, sight: Sight) -> _Counts:
     readings = [
         sum(_count(connection, room.name, sight.at_us - hours * _HOUR_US) for room in sight.rooms)
         for hours in (1, 24)
@@ -68,7 +90,10 @@ def _counts(connection: sqlite3.Connection, sight: Sight) -> tuple[int, int, int
     since = utc_text(sight.at_us - 24 * _HOUR_US)
     query = "SELECT count(*) FROM (SELECT 1 FROM ECCRejected WHERE receivedUTC >= ? LIMIT ?)"
     rejected: int = connection.execute(query, (since, _MAX_COUNTED)).fetchone()[0]
-    return readings[0], readings[1], rejected
+    ways = outbox.states(connection)
+    sent_us = max((way.last_sent_us for way in ways if way.last_sent_us), default=None)
+    waiting = max((way.waiting for way in ways), default=0)
+    return _Counts(readings[0], readings[1], rejected, waiting, sent_us, len(ways))
 
 
 def _count(connection: sqlite3.Connection, name: str, since_us: int) -> int:
@@ -105,7 +130,7 @@ def _stat(path: Path) -> os.stat_result | None:
 
 def stack(request: Request) -> Response:
     """Show the state of the stack."""
-    sight: Sight = request.app.state.lookout.look()
+    sight: Sight = request.app.state.observer.look()
     found = look(request.app.state.settings, sight)
     if wants_json(request):
         return data(_described(found, sight))
@@ -124,6 +149,7 @@ def _described(found: Stack, sight: Sight) -> dict[str, object]:
             "last_message_utc": told.last_message_utc,
             "broker_fault": told.broker_fault,
             "store_fault": told.store_fault,
+            "mail_fault": told.mail_fault,
             "messages": told.messages,
             "readings": told.rows,
             "rejected": told.rejected,
@@ -132,12 +158,16 @@ def _described(found: Stack, sight: Sight) -> dict[str, object]:
         "readings_last_hour": found.readings_hour,
         "readings_last_day": found.readings_day,
         "rejected_last_day": found.rejected_day,
+        "letters_waiting": found.letters_waiting,
+        "last_letter_utc": None if found.letter_sent_us is None else utc_text(found.letter_sent_us),
+        "mail_ways": found.ways,
         "database_bytes": found.sizes.database,
         "archives_bytes": found.sizes.archives,
         "archives": found.sizes.archive_count,
         "disk_free_bytes": found.sizes.free,
         "disk_total_bytes": found.sizes.total,
         "last_archive_utc": None if found.archived_us is None else utc_text(found.archived_us),
+        "last_backup_utc": None if found.backup_us is None else utc_text(found.backup_us),
         "database_fault": found.fault,
     }
 

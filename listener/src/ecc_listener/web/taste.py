@@ -1,4 +1,4 @@
-"""PURE: how a viewer wants to see things: units and time zone, from cookies; and values in these words.
+"""How a viewer wants to see things: units and time zone, from cookies; and values in these words.
 
 Without cookies: the units of the viewer's language, and the server's time zone. The page's script notes the
 browser's time zone in the cookie `zone`.
@@ -9,6 +9,8 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
+
+from ecc_listener.local_time import local_zone
 
 Units = Literal["f", "c"]
 UNITS: tuple[Units, ...] = ("f", "c")
@@ -26,9 +28,9 @@ class Taste(NamedTuple):
     """None: the server's own."""
 
     @property
-    def zone(self) -> tzinfo | None:
-        """Give the time zone, as `astimezone` takes it."""
-        return _zone(self.zone_name) if self.zone_name else None
+    def zone(self) -> tzinfo:
+        """Give the time zone."""
+        return (_zone(self.zone_name) if self.zone_name else None) or local_zone()
 
     def temperature(self, temperature_f: float) -> str:
         """Give a temperature with one decimal, without its unit."""
