@@ -35,6 +35,7 @@ from ecc_listener.store import Burst, Store  # noqa: E402
 from ecc_listener.summaries import summaries_path  # noqa: E402
 from ecc_listener.summing import Summing  # noqa: E402
 from listeners import Listener  # noqa: E402
+from years import Limits, Years  # noqa: E402
 
 RESULTS = HERE / "results.json"
 CACHE = HERE.parents[1] / ".cache"
@@ -323,6 +324,35 @@ def _draw(figures: Figures, data: History, rows: int) -> None:
             figures_s.append(time.monotonic() - began_s)
         told = f"{what} ({found:,} points) out of {rows:,}"
         note(figures, told, statistics.median(figures_s) * 1000, "ms", target)
+def ten_years(figures: Figures, days: int) -> None:
+    """Let ten years pass, with limits so small that everything is archived many times."""
+    limits = Limits(database_bytes=32 << 20, log_bytes=8 << 20, log_archives=9)
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        years = Years(Path(folder), sensors=50, limits=limits)
+        print("      readings  us each  memory MB  live MB  WAL MB  archives  logs  logs MB")
+        blocks = []
+        for block in years.run(days, 10):
+            sizes = [size / 1e6 for size in (block.live_bytes, block.wal_bytes, block.logs_bytes)]
+            print(
+                f"{block.readings:>14,} {block.us_per_reading:>8.1f} {block.memory_mb:>10.1f}"
+                f" {sizes[0]:>8.1f} {sizes[1]:>7.1f} {block.archives:>9} {block.logs:>5} {sizes[2]:>8.1f}",
+                flush=True,
+            )
+            blocks.append(block)
+        years.close()
+        rows = years.rows()
+        sizes = [path.stat().st_size / 1e6 for path in years.files()]
+        note(figures, "ten years, 50 sensors: readings in", years.readings, "")
+        note(figures, "  rows over all files, each of them sound", rows, "", "the same")
+        note(figures, "  archives of the database, at 33.6 MB each", len(sizes) - 1, "")
+        note(figures, "  the largest of them", max(sizes), "MB", "< 34")
+        note(figures, "  the WAL at its largest", years.max_wal_bytes / 1e6, "MB", "< 67.2")
+        note(figures, "  log and its 9 archives, at 8.4 MB each unpacked", blocks[-1].logs_bytes / 1e6, "MB")
+        note(figures, "  a reading in the first year", blocks[0].us_per_reading, "us")
+        note(figures, "  a reading in the last year", blocks[-1].us_per_reading, "us", "the same")
+        note(figures, "  memory after the first year", blocks[0].memory_mb, "MB")
+        note(figures, "  memory after the last year", blocks[-1].memory_mb, "MB", "the same")
+    assert rows == years.readings
 
 
 def _status(pid: int, field: str) -> int:
@@ -364,6 +394,7 @@ def main() -> None:
         "idle": lambda figures: idle(figures, 120),
         "history": lambda figures: history(figures, 525_600),
         "memory": lambda figures: memory(figures, 1_000_000),
+        "ten_years": lambda figures: ten_years(figures, 3652),
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="default: all")
