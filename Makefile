@@ -42,6 +42,10 @@ sql: ## Look into the database with SQL, without changing anything
 backup: ## Copy database and settings to data/backup now; SECRETS=yes takes the passwords, too
 	@listener/scripts/backup $(if $(filter yes,$(SECRETS)),--with-secrets)
 
+.PHONY: restore
+restore: ## Put a backup back, after asking: FILE=data/backup/...; MERGE=yes, YES=yes (see README)
+	@listener/scripts/restore "$(FILE)" $(if $(filter yes,$(YES)),--yes) $(if $(filter yes,$(MERGE)),--merge)
+
 .PHONY: export
 export: ## Write readings to standard output: make export OPTIONS="--from 2026-03-01" >march.csv
 	@listener/scripts/compose exec -T listener ecc-listener export $(OPTIONS)

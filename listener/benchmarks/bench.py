@@ -324,6 +324,8 @@ def _draw(figures: Figures, data: History, rows: int) -> None:
             figures_s.append(time.monotonic() - began_s)
         told = f"{what} ({found:,} points) out of {rows:,}"
         note(figures, told, statistics.median(figures_s) * 1000, "ms", target)
+
+
 def ten_years(figures: Figures, days: int) -> None:
     """Let ten years pass, with limits so small that everything is archived many times."""
     limits = Limits(database_bytes=32 << 20, log_bytes=8 << 20, log_archives=9)

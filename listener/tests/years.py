@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from brokers import OFFICE
 from ecc_listener.archiver import Archiver
+from ecc_listener.data_files import archives
 from ecc_listener.deliveries import packet
-from ecc_listener.history import archives
 from ecc_listener.logs import LineFormatter, LogFile
 from ecc_listener.quarantine import Arrival
 from ecc_listener.reading import decode
@@ -39,6 +39,7 @@ class Block(NamedTuple):
 
     readings: int
     us_per_reading: float
+    """Of processor time, which other work on the machine doesn't change."""
     memory_mb: float
     live_bytes: int
     wal_bytes: int
@@ -84,9 +85,9 @@ class Years:
             while at < rounds * block // blocks:
                 until = min(at + ROUNDS_IN_A_BURST, rounds * block // blocks)
                 burst = self._burst(at, until)
-                began_s = time.perf_counter()
+                began_s = time.process_time()
                 self._pass(burst)
-                spent_s += time.perf_counter() - began_s
+                spent_s += time.process_time() - began_s
                 at = until
             yield self._look(1e6 * spent_s / (self.readings - began))
             began, spent_s = self.readings, 0.0

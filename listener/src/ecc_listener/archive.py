@@ -94,7 +94,7 @@ def make(connection: sqlite3.Connection, database: Path) -> Path:
     """
     name = _name(connection, database)
     connection.execute("UPDATE ECCRejected SET replayedUTC = ? WHERE replayedUTC IS NULL", (_GOES_ON,))
-    _lock_out(connection, database)
+    lock_out(connection, database)
     archive = _link(database, name)
     _sync(database.parent)
     _next(database).rename(database)
@@ -102,7 +102,7 @@ def make(connection: sqlite3.Connection, database: Path) -> Path:
     return archive
 
 
-def _lock_out(connection: sqlite3.Connection, database: Path) -> None:
+def lock_out(connection: sqlite3.Connection, database: Path) -> None:
     """Prove that nobody else is in the file, and keep it so; empty the WAL."""
     try:
         connection.execute("PRAGMA busy_timeout = 0")

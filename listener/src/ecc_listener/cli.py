@@ -48,6 +48,7 @@ VERBS = {
     "web": Verb("web.server", "serve the page: every room at a glance"),
     "backup": Verb("backup", "copy the database, and its archives once, to the backup folder, while it runs"),
     "export": Verb("export", "write readings as CSV, JSON lines or Parquet, from the archives, too"),
+    "restore": Verb("restore", "put a backup back; the listener must not run meanwhile"),
     "replay": Verb("replay", "decode the quarantine again, after an update that understands more"),
     "test-mail": Verb("mail_check", "send one test mail to every destination, or say what keeps it"),
     "simulate": Verb("simulator", "publish like a number of sensors, well-behaved or not"),
@@ -55,7 +56,7 @@ VERBS = {
 }
 
 
-_WITH_ARGUMENTS = {"status", "export", "simulate", "demo"}
+_WITH_ARGUMENTS = {"restore", "status", "export", "simulate", "demo"}
 
 
 class _Parser(argparse.ArgumentParser):

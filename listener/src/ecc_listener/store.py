@@ -56,7 +56,7 @@ class Store:
         self._rows = Rows(path)
         self._failed = False
         self._connection: sqlite3.Connection | None = None
-        self._lock = _lock(path)
+        self._lock = hold(path)
         try:
             with self._writing():
                 pass
@@ -235,7 +235,7 @@ class Store:
             connection.close()
 
 
-def _lock(path: Path) -> IO[bytes]:
+def hold(path: Path) -> IO[bytes]:
     """Hold a file beside the database, so that no second listener writes to it."""
     lock_path = Path(f"{path}.lock")
     try:

@@ -264,6 +264,47 @@ def test_the_page_works_in_every_state_of_the_listener(stack: Project) -> None:
     until(lambda: stack.page("/api/rooms").json()["is_well"], 30)
 
 
+def test_a_backup_is_put_back_and_what_came_since_is_kept_aside_or_merged(stack: Project) -> None:
+    rows = stack.count()
+    made = stack.run("make", "backup")
+    assert made.returncode == 0, made.stdout + made.stderr
+    database, settings = made.stdout.split()[0], made.stdout.splitlines()[-2]
+    assert (stack.folder / database).stat().st_uid == (stack.folder / "data/db").stat().st_uid
+    assert "Without the passwords" in made.stdout
+    assert "secrets" not in stack.run("tar", "-tzf", settings).stdout
+    with_secrets = stack.run("make", "backup", "SECRETS=yes").stdout.splitlines()[-1]
+    assert (stack.folder / with_secrets).stat().st_mode & 0o777 == 0o600
+    assert "secrets/mqtt_credentials" in stack.run("tar", "-tzf", with_secrets).stdout
+
+    stack.publish(*[OFFICE] * 7)
+    until(lambda: stack.count() == rows + 7)
+    unasked = stack.run("make", "restore", f"FILE={database}")
+    assert unasked.returncode != 0
+    assert "Nobody is here to be asked" in unasked.stderr
+    assert stack.count() == rows + 7
+    for merge, left in (("MERGE=yes", rows + 7), ("MERGE=no", rows)):
+        done = stack.run("make", "restore", f"FILE={database}", "YES=yes", merge)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "What was there is now ECCTempHum-before-restore-" in done.stdout
+        until(lambda: stack.is_healthy("listener"), 60)
+        assert stack.count() == left
+    _still_serves(stack)
+    for name in (".env", "data/db/none", ""):
+        refused = stack.run("make", "restore", f"FILE={name}", "YES=yes")
+        assert refused.returncode != 0
+        assert "Next step" in refused.stderr
+    _still_serves(stack)
+
+
+def test_readings_are_exported_from_the_running_stack(stack: Project) -> None:
+    told = stack.run("make", "--silent", "export", "OPTIONS=--sensor ECCTH01 --units c")
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.splitlines()
+    assert lines[0].startswith("time_utc,sensor,temperature_c")
+    assert all(",ECCTH01,23.03," in line for line in lines[1:])
+    assert len(lines) > 1
+
+
 def test_down_and_up_loses_nothing(stack: Project) -> None:
     stack.publish(OFFICE)
     rows = stack.count()
