@@ -34,9 +34,8 @@ status: ## Show containers, connection, last message, sensors and sizes
 	@listener/scripts/compose exec -T listener ecc-listener status
 
 .PHONY: sql
-sql: ## Look into the database with SQL, without changing anything
-	@command -v sqlite3 >/dev/null || { echo "sqlite3 is missing. Next step: sudo apt install sqlite3" >&2; exit 1; }
-	@sqlite3 -readonly -header -column -cmd ".read listener/scripts/views.sql" data/db/ECCTempHum.sqlite3
+sql: ## Look into the database and its newest archives with SQL, without changing anything
+	@listener/scripts/sql
 
 .PHONY: backup
 backup: ## Copy database and settings to data/backup now; SECRETS=yes takes the passwords, too
