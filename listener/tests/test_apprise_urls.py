@@ -95,7 +95,7 @@ def test_a_check_sends_nothing_and_names_the_lines_that_apprise_does_not_know(
     tmp_path: Path, hook: Hook
 ) -> None:
     lines = read_urls(written(tmp_path, f"json://127.0.0.1:{hook.server_port}/\nnosuch://x\n"))
-    assert [line.number for line, _ in check(lines)] == [2]
+    assert [outcome.way for outcome in check(lines)] == [lines[1].way]
     assert hook.got == []
 
 

@@ -91,7 +91,7 @@ def test_a_server_that_is_down_for_a_day_gets_all_of_it_once_and_in_order_afterw
     turn(post, NOW_US + 25 * HOUR_US, lambda: not waiting(store))
     assert server.subjects() == ["a", "b", *(f"hour {hour}" for hour in range(24))]
     assert post.fault is None
-    assert caplog.text.count("No letter gets to you@example.org") == 1
+    assert caplog.text.count("Letters don't get to you@example.org") == 1
     assert caplog.text.count("Letters get to you@example.org again") == 1
 
 
@@ -161,6 +161,21 @@ def test_without_any_way_it_says_so_once_and_does_nothing(
     assert post.fault is None
 
 
+def test_a_line_that_apprise_does_not_know_is_told_at_the_start_and_forgotten_once_it_is_mended(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "urls"
+    path.write_text("# a remark\nnosuch://hunter2\n")
+    settings = {"apprise_urls_file_path": path, "gmail_credentials_file_path": "none"}
+    post = Post(read_ways(load(settings)), store)
+    turn(post, NOW_US, lambda: post.fault)
+    assert "line 2 of apprise_urls (nosuch) is no URL that apprise knows" in caplog.text
+    assert "hunter2" not in caplog.text + str(post.fault)
+    path.write_text("\njson://hunter2\n")
+    Post(read_ways(load(settings)), store)
+    assert [state.fault for state in store.look(outbox.states)] == [None]
+
+
 def test_a_destination_that_is_taken_out_is_told_to_the_log(
     server: MailServer, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -191,7 +206,8 @@ def test_a_listener_killed_while_mail_is_down_sends_all_of_it_later_and_none_twi
     server.stop()
     listener.start()
     insert(listener, "a", "b")
-    until(lambda: "No letter gets to you@example.org" in listener.log())
+    until(lambda: "Letters don't get to you@example.org" in listener.log())
+    until(lambda: "ok, but mail fails to you@example.org" in listener.run("healthcheck").stdout)
     listener.stop(signal.SIGKILL)
     insert(listener, "c")
     server.start()

@@ -65,12 +65,12 @@ def send(lines: tuple[UrlLine, ...], letters: list[Due]) -> Iterator[Outcome]:
         yield Outcome(due.way, due.number, _ask(by_way[due.way], due.letter.subject, body))
 
 
-def check(lines: tuple[UrlLine, ...]) -> Iterator[tuple[UrlLine, Fault]]:
-    """Give the lines that apprise does not understand; nothing is sent."""
+def check(lines: tuple[UrlLine, ...]) -> Iterator[Outcome]:
+    """Give the lines that apprise does not understand, as the outcome of no letter; nothing is sent."""
     for line in lines:
         fault = _ask(line, "", "")
         if fault:
-            yield line, fault
+            yield Outcome(line.way, 0, fault)
 
 
 def _ask(line: UrlLine, title: str, body: str) -> Fault | None:

@@ -94,7 +94,9 @@ def main(settings: "Settings | None" = None, _arguments: object = None) -> int:
     """
     path = settings.health_file_path if settings else Path(os.environ.get(_VARIABLE) or _DEFAULT)
     reason = check(path, datetime.now(UTC))
-    print(reason or "ok")
+    told = None if reason else read(path)
+    # Who is healthy and can't tell anybody of it needs no restart, but a look.
+    print(reason or (f"ok, but mail {told.mail_fault}" if told and told.mail_fault else "ok"))
     return 1 if reason else 0
 
 

@@ -72,6 +72,11 @@ def set_ways(connection: sqlite3.Connection, ways: Sequence[str]) -> dict[str, i
         "INSERT OR IGNORE INTO ECCMailWay (way, doneUpTo) VALUES (?, ?)", [(way, done_up_to) for way in ways]
     )
     connection.execute("UPDATE ECCMailWay SET nextTryUTC = NULL")
+    # Where nothing waits, nothing would prove that what was wrong has been mended.
+    connection.execute(
+        "UPDATE ECCMailWay SET tries = 0, fault = NULL, failingSinceUTC = NULL WHERE doneUpTo >= ?",
+        (_last_number(connection),),
+    )
     return {way: known[way] for way in gone}
 
 

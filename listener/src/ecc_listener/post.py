@@ -45,6 +45,8 @@ class Post:
         gone = store.change(partial(outbox.set_ways, ways=ways.names))
         for way, waiting in gone.items():
             _log.warning("%s is told nothing any more; %d letters waited for it", way, waiting)
+        if ways.lines:
+            self._mailer.start(ways.check)
         if self.is_on:
             _log.info("Notices go to %s", ", ".join(ways.names))
         else:
@@ -107,7 +109,7 @@ class Post:
                 self._failing.add(way)
                 begins.setdefault(fault.line, []).append(way)
         for line, ways in begins.items():
-            _log.error("No letter gets to %s, it is tried again: %s", ", ".join(ways), line)
+            _log.error("Letters don't get to %s, it is tried again: %s", ", ".join(ways), line)
         for way, number, _ in given_up:
             _log.error("Letter %d to %s is given up, it stands in ECCMail", number, way)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ecc_listener import apprise_urls, smtp
 from ecc_listener.apprise_urls import UrlLine, read_urls
 from ecc_listener.credentials import read_mail
-from ecc_listener.mail_faults import Fault, Server
+from ecc_listener.mail_faults import Server
 from ecc_listener.outbox import Due, Outcome
 from ecc_listener.settings import Settings
 from ecc_listener.smtp import Account
@@ -31,8 +31,8 @@ class Ways(NamedTuple):
             yield from smtp.send(self.account, by_mail)
         yield from apprise_urls.send(self.lines, [due for due in letters if due not in by_mail])
 
-    def check_lines(self) -> Iterator[tuple[UrlLine, Fault]]:
-        """Give the lines that apprise does not understand; nothing is sent."""
+    def check(self) -> Iterator[Outcome]:
+        """Give the ways that can't work, as far as can be known before anything is sent."""
         return apprise_urls.check(self.lines)
 
 
