@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from ecc_listener import health, letters, logs, outbox, replay
+from ecc_listener.alarm import Alarm
 from ecc_listener.archiver import Archiver
 from ecc_listener.credentials import read_mqtt
 from ecc_listener.daily_backup import DailyBackup
@@ -82,7 +83,8 @@ class Service:
         self.summing = Summing(settings.database_file_path)
         self.deliveries = Deliveries(self.store.recorded())
         self.session = Session(_broker(settings), self.deliveries.connected, self.deliveries.answered)
-        self.post = Post(read_ways(settings), self.store)
+        ways = read_ways(settings)
+        self.post = Post(ways, self.store)
         self.held: tuple[Burst, list[Message]] | None = None
         self.store_pause_s = 0.0
         self.next_store_s = 0.0
@@ -103,6 +105,7 @@ class Service:
         self.started_s = time.monotonic()
         zone = local_zone()
         self.weekly = Weekly(settings, self.store, zone)
+        self.alarm = Alarm(ways, self.store, settings.timer_check // timedelta(microseconds=1), zone)
         self.lookout = Lookout(
             settings,
             self.store,
@@ -240,12 +243,13 @@ class Service:
         self.health.connections = self.session.connections
         self.health.mail_fault = self.post.fault
         self.write_health()
-        if self.lookout.tick(self.moment(), self.session.fault):
+        # Not while a burst is held: the broker would send it again, and it would be stored twice.
+        if self.lookout.tick(self.moment(), self.session.fault) and self.held is None:
             self.session.restart("session set up anew, since no message came for so long")
+        self.keep_post()
         if self.health.store_fault is None:
             self.keep_quarantine()
             self.keep_size()
-            self.keep_post()
             if self.settings.automatic_backup:
                 self.daily_backup.tick(now_us(), time.monotonic())
 
@@ -290,11 +294,13 @@ class Service:
     def keep_post(self) -> None:
         """Hand out letters that are due, record what became of them; see to the weekly digest."""
         try:
-            self.post.tick(now_us())
-            if self.settings.weekly_digest and self.post.is_on:
-                self.weekly.tick(now_us())
+            self.alarm.tick(self.health.store_fault, now_us())
+            if self.health.store_fault is None:
+                self.post.tick(now_us())
+                if self.settings.weekly_digest and self.post.is_on:
+                    self.weekly.tick(now_us())
         except StoreError as error:
-            # The next burst or letter meets the same fault, and says so.
+            # The next burst meets the same fault, and says so.
             _log.debug("The letters wait: %s", error)
 
     def shutdown(self) -> None:
