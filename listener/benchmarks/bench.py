@@ -350,8 +350,10 @@ def ten_years(figures: Figures, days: int) -> None:
         note(figures, "  the largest of them", max(sizes), "MB", "< 34")
         note(figures, "  the WAL at its largest", years.max_wal_bytes / 1e6, "MB", "< 67.2")
         note(figures, "  log and its 9 archives, at 8.4 MB each unpacked", blocks[-1].logs_bytes / 1e6, "MB")
-        note(figures, "  a reading in the first year", blocks[0].us_per_reading, "us")
-        note(figures, "  a reading in the last year", blocks[-1].us_per_reading, "us", "the same")
+        note(figures, "  processor time for a reading, first year", blocks[0].us_per_reading, "us")
+        note(
+            figures, "  processor time for a reading, last year", blocks[-1].us_per_reading, "us", "the same"
+        )
         note(figures, "  memory after the first year", blocks[0].memory_mb, "MB")
         note(figures, "  memory after the last year", blocks[-1].memory_mb, "MB", "the same")
     assert rows == years.readings

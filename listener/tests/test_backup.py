@@ -23,6 +23,7 @@ from ecc_listener.service import Service
 from ecc_listener.settings import load
 from ecc_listener.sqlite import StoreError, utc_us
 from ecc_listener.store import Burst, Store
+from faults.disks import disk
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOON_US = utc_us("2026-03-01 12:00:00")
@@ -158,7 +159,7 @@ def test_an_unsound_database_makes_no_backup(tmp_path: Path, folder: Path) -> No
 
 def test_what_is_there_is_never_written_over(store: Store, folder: Path) -> None:
     (folder / "db-manual-2026-03-01T120000Z.sqlite3.gz").write_text("somebody's")
-    with pytest.raises(StoreError, match="File exists"):
+    with pytest.raises(StoreError, match="there is a file of that name already"):
         backup.make(store.path, folder, "manual", NOON)
     assert names(folder) == ["db-manual-2026-03-01T120000Z.sqlite3.gz"]
     assert (folder / names(folder)[0]).read_text() == "somebody's"
@@ -177,6 +178,41 @@ def test_a_full_disk_is_told_with_what_is_needed_and_leaves_nothing(
     with pytest.raises(StoreError, match="No space left on device"):
         sound_copy.copy(store.path, folder / "db-manual-2026-03-01T120000Z.sqlite3.gz", bool)
     assert names(folder) == []
+
+
+@pytest.mark.privileged
+def test_a_disk_that_fills_up_under_it_keeps_no_half_backup(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sound_copy, "_SPACE_NEEDED", 0)
+    for number in range(1, 30):
+        fill(store, number, rows=1_000)
+    with disk(tmp_path) as small:
+        small.fill()
+        with pytest.raises(StoreError, match=r"the disk is full|No space left"):
+            backup.make(store.path, small.mount, "manual", NOON)
+        assert not list(small.mount.glob("db*"))
+        small.ballast.unlink()
+        made = backup.make(store.path, small.mount, "manual", NOON)
+        assert count(next(iter(made.files)), tmp_path) == 29_000
+
+
+def test_a_stick_that_knows_no_second_names_is_good_enough(folder: Path, tmp_path: Path) -> None:
+    lay_archive(tmp_path, "db.sqlite3")
+    program = [
+        sys.executable,
+        "-m",
+        "ecc_listener",
+        "backup",
+        "-d",
+        "db.sqlite3",
+        "--backup_folder",
+        "backup",
+    ]
+    strace = ["strace", "-qq", "-f", "-o", "/dev/null", "-e", "trace=link,linkat,fsync"]
+    inject = ["-e", "inject=link,linkat:error=EPERM"]
+    subprocess.run([*strace, *inject, *program], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert count(folder / names(folder)[0], tmp_path) == 3
 
 
 def test_no_folder_no_right_and_no_database_are_clear_lines(
@@ -199,7 +235,7 @@ def test_killed_at_each_of_its_calls_it_leaves_no_half_backup(tmp_path: Path) ->
         " datetime(2026, 3, 1, 12, tzinfo=UTC))"
     )
     kills = 0
-    for call in ("fsync", "link", "unlink"):
+    for call in ("fsync", "rename", "unlink"):
         for number in range(1, 20):
             where = tmp_path / f"{call}-{number}"
             (where / "backup").mkdir(parents=True)

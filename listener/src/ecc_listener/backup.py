@@ -133,7 +133,7 @@ def _alone(folder: Path) -> Iterator[None]:
             yield
     except BlockingIOError:
         raise StoreError(f"another backup to {folder} is under way; wait for that one") from None
-    except PermissionError as error:
-        raise StoreError(
-            f"user {os.geteuid()} can't write {error.filename}; see who owns the folder"
-        ) from None
+    except PermissionError:
+        raise StoreError(f"user {os.geteuid()} can't write in {folder}; see who owns it") from None
+    except OSError as error:
+        raise StoreError(f"the folder {folder} can't be used: {error.strerror}") from None

@@ -1,5 +1,6 @@
 """A sound, compressed copy of one database, also of one that is written to meanwhile."""
 
+import errno
 import gzip
 import os
 import shutil
@@ -7,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from ecc_listener.sqlite import StoreError, connect_readonly, explain
 
@@ -21,6 +23,9 @@ _SPACE_NEEDED = 1.5  # The copy, and what is compressed of it.
 def copy(source: Path, target: Path, is_stopped: Callable[[], bool]) -> None:
     """Write a compressed copy of a database; the target appears whole, and never in place of another file.
 
+    Nobody else may write to its folder meanwhile. That may be on any file system, a stick's or a share's: no
+    second names of files are needed there, nor SQLite's locks.
+
     Raises:
         StoreError: there is no copy, and why; nothing half made is left.
 
@@ -30,10 +35,12 @@ def copy(source: Path, target: Path, is_stopped: Callable[[], bool]) -> None:
         _need_space(source, target.parent)
         with closing(connect_readonly(source)) as connection:
             connection.set_progress_handler(is_stopped, 100_000)
-            connection.execute("VACUUM INTO ?", (str(plain),))
+            connection.execute("VACUUM INTO ?", (f"file:{quote(str(plain))}?nolock=1",))
         check(plain, is_stopped)
         _compress(plain, packed, is_stopped)
-        os.link(packed, target)
+        if target.exists():
+            raise FileExistsError(0, "there is a file of that name already")
+        packed.rename(target)
         fsync_folder(target.parent)
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"no backup of {source.name} in {target.parent}: {_why(error, source)}") from None
@@ -49,7 +56,8 @@ def check(path: Path, is_stopped: Callable[[], bool] = bool) -> None:
         sqlite3.Error: it isn't.
 
     """
-    with closing(sqlite3.connect(path)) as connection:
+    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
         connection.set_progress_handler(is_stopped, 100_000)
         verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if verdict != "ok":
@@ -85,9 +93,12 @@ def _why(error: sqlite3.Error | OSError, source: Path) -> str:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Bring new and changed names of a folder to the disk."""
+    """Bring new and changed names of a folder to the disk; a network share may not know how."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
     finally:
         os.close(handle)
