@@ -18,6 +18,7 @@ CYCLES: dict[Fault, int] = {
     matrix.listener_killed: 200,
     matrix.listener_stopped: 50,
     matrix.container_restarted: 10,
+    matrix.archived: 50,
     matrix.broker_killed: 100,
     matrix.broker_restarted: 50,
     matrix.both_killed: 100,

@@ -9,6 +9,7 @@ from fcntl import ioctl
 from pathlib import Path
 from typing import NamedTuple
 
+from brokers import until
 from faults.ledger import sh
 
 SHUTDOWN_IOCTL = 0x8004587D
@@ -42,9 +43,19 @@ class Disk(NamedTuple):
             os.close(handle)
 
     def remount(self) -> None:
+        until(self._is_mounted_anew, 30)
+
+    def _is_mounted_anew(self) -> bool:
         sh("umount", self.mount)
         subprocess.run(["fsck.ext4", "-p", self.device], check=False, capture_output=True)
         sh("mount", "-o", "errors=remount-ro", self.device, self.mount)
+        try:
+            (self.mount / "probe").touch()
+        except OSError:
+            # A container that starts just now has a copy of all mounts for a moment, which keeps alive what
+            # was stopped.
+            return False
+        return True
 
 
 @contextmanager

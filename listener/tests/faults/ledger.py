@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +15,8 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, Mosquitto21, until
+from ecc_listener.history import History
+from ecc_listener.sqlite import connect_readonly
 from listeners import Listener
 
 CACHE = Path(__file__).parents[3] / ".cache"
@@ -31,6 +33,20 @@ class Queried(Protocol):
     """Whose database can be asked: a listener's or a stack's."""
 
     def query(self, sql: str) -> list[tuple[object, ...]]: ...
+
+
+class AllFiles(NamedTuple):
+    """A live file and its archives."""
+
+    database: Path
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        rows: list[tuple[object, ...]] = []
+        for path in {self.database, *(file.path for file in History(self.database).files())}:
+            connection = connect_readonly(path)
+            rows += connection.execute(sql).fetchall()
+            connection.close()
+        return rows
 
 
 class Outcome(NamedTuple):
@@ -147,7 +163,10 @@ class Ledger:
 
     def _rows(self, listener: Queried) -> dict[int, int]:
         rows = listener.query("SELECT round(temperatureF * 1e5), count(*) FROM ECCTempHum GROUP BY 1")
-        return {int(float(str(number))): int(str(count)) for number, count in rows}
+        counts: Counter[int] = Counter()
+        for number, count in rows:
+            counts[int(float(str(number)))] += int(str(count))
+        return counts
 
 
 @contextmanager

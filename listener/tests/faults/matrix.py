@@ -10,8 +10,9 @@ from pathlib import Path
 from threading import Thread
 
 from brokers import OFFICE, Publisher, until
+from ecc_listener.history import History
 from faults.disks import disk
-from faults.ledger import Ledger, Outcome, broker_21, folder, listening, numbered, sh
+from faults.ledger import AllFiles, Ledger, Outcome, broker_21, folder, listening, numbered, sh
 from listeners import Listener
 from projects import Project, project
 
@@ -36,6 +37,22 @@ def _listener_ended(cycles: int, number: int, **settings: object) -> Outcome:
                 listener.start(connected=False)
                 until(listener.is_connected, 30)
         return ledger.compare(listener, cycles)
+
+
+def archived(cycles: int) -> Outcome:
+    """kill -9 of the listener while its database gets full and is archived every second or two."""
+    with folder() as where, broker_21(where) as broker:
+        with listening(where, broker, start=False) as listener:
+            listener.environment["ECC_MAX_DATABASE_SIZE"] = "100000"
+            listener.start()
+            with Ledger(broker.port, per_second=600) as ledger:
+                for _ in range(cycles):
+                    time.sleep(random.uniform(0.05, 4))
+                    listener.stop(signal.SIGKILL)
+                    listener.start()
+            outcome = ledger.compare(AllFiles(listener.database), cycles)
+            files = len(History(listener.database).files())
+            return outcome._replace(remark=f"rows in {files} files")
 
 
 def container_restarted(cycles: int) -> Outcome:

@@ -21,6 +21,7 @@ needs_mounts = pytest.mark.privileged
     [
         (matrix.listener_killed, 4),
         (matrix.listener_stopped, 2),
+        (matrix.archived, 3),
         (matrix.broker_restarted, 2),
         pytest.param(matrix.power_cut, 3, marks=needs_mounts),
         pytest.param(matrix.disk_full, 5, marks=needs_mounts),
