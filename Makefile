@@ -49,6 +49,10 @@ restore: ## Put a backup back, after asking: FILE=data/backup/...; MERGE=yes, YE
 export: ## Write readings to standard output: make export OPTIONS="--from 2026-03-01" >march.csv
 	@listener/scripts/compose exec -T listener ecc-listener export $(OPTIONS)
 
+.PHONY: recover
+recover: ## Read what can be read of a damaged database that was moved aside
+	@listener/scripts/compose exec -T listener ecc-listener recover
+
 .PHONY: add-sensor
 add-sensor: ## Give a sensor a user of its own at the broker: NAME=...
 	@listener/scripts/add-sensor "$(NAME)"

@@ -19,12 +19,13 @@ from ecc_listener.deliveries import packet
 from ecc_listener.history import History
 from ecc_listener.letters import Letter
 from ecc_listener.outbox import add, due, set_ways
+from ecc_listener.place import StoreHeldError
 from ecc_listener.quarantine import Arrival
 from ecc_listener.reading import decode
 from ecc_listener.schema import MIGRATIONS
 from ecc_listener.settings import load
 from ecc_listener.sqlite import StoreError, connect_readonly, utc_us
-from ecc_listener.store import Burst, Store, StoreHeldError
+from ecc_listener.store import Burst, Store
 from listeners import Listener
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,11 +8,12 @@ import pytest
 
 from brokers import OFFICE
 from ecc_listener.deliveries import packet
+from ecc_listener.place import StoreHeldError
 from ecc_listener.quarantine import RETAINED, Arrival, Rejected
 from ecc_listener.reading import Reading, decode
 from ecc_listener.schema import MIGRATIONS
 from ecc_listener.sqlite import StoreError, connect_readonly, utc_text, utc_us
-from ecc_listener.store import Burst, Store, StoreHeldError
+from ecc_listener.store import Burst, Store
 
 NOON_US = utc_us("2026-03-01 12:00:00")
 SECOND_US = 1_000_000

@@ -19,6 +19,7 @@ import stat
 from contextlib import closing
 from pathlib import Path
 
+from ecc_listener.damage import SIDE_FILES
 from ecc_listener.data_files import archives
 from ecc_listener.schema import CARRIED, migrate
 from ecc_listener.sqlite import StoreError, archive_marker, atomic
@@ -28,7 +29,6 @@ CHECKED_EVERY = 1000
 
 _GOES_ON = "in the next file"
 _MAX_NAMES = 1000
-_SIDE_FILES = ("", "-journal", "-wal", "-shm")
 _SIZE = ("page_count", "page_size")
 
 
@@ -46,7 +46,7 @@ def is_due(connection: sqlite3.Connection, max_bytes: int, quarantine_bytes: int
 
 def tidy(database: Path) -> None:
     """Remove what an archive that came to no end has left. The live file must not be open in this process."""
-    for ending in _SIDE_FILES:
+    for ending in SIDE_FILES:
         Path(f"{_next(database)}{ending}").unlink(missing_ok=True)
     if database.exists():
         for path in archives(database):
@@ -68,7 +68,7 @@ def prepare(connection: sqlite3.Connection, database: Path) -> None:
 
     """
     new = _next(database)
-    for ending in _SIDE_FILES:
+    for ending in SIDE_FILES:
         Path(f"{new}{ending}").unlink(missing_ok=True)
     with closing(sqlite3.connect(new, isolation_level=None)) as next_one:
         next_one.execute("PRAGMA synchronous = OFF")  # It is synced as a whole.
@@ -79,7 +79,7 @@ def prepare(connection: sqlite3.Connection, database: Path) -> None:
                 places = ", ".join("?" * len(rows.description))
                 next_one.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
     new.chmod(stat.S_IMODE(database.stat().st_mode))
-    _sync(new)
+    sync(new)
 
 
 def make(connection: sqlite3.Connection, database: Path) -> Path:
@@ -92,13 +92,14 @@ def make(connection: sqlite3.Connection, database: Path) -> Path:
         sqlite3.Error, OSError: the disk is full or failing.
 
     """
-    name = _name(connection, database)
+    stored = "(SELECT recordWrittenUTC FROM ECCTempHum ORDER BY rowid {} LIMIT 1)"
+    name = archive_name(connection, database, stored.format(""), stored.format("DESC"))
     connection.execute("UPDATE ECCRejected SET replayedUTC = ? WHERE replayedUTC IS NULL", (_GOES_ON,))
     lock_out(connection, database)
-    archive = _link(database, name)
-    _sync(database.parent)
+    archive = link_free(database, database, name)
+    sync(database.parent)
     _next(database).rename(database)
-    _sync(database.parent)
+    sync(database.parent)
     return archive
 
 
@@ -116,29 +117,33 @@ def lock_out(connection: sqlite3.Connection, database: Path) -> None:
     raise ArchiveWaits(f"another program has {database.name} open; close it there (an SQL shell, perhaps)")
 
 
-def _link(database: Path, name: str) -> Path:
-    """Give the live file its second name, the first that is free."""
+def link_free(path: Path, database: Path, name: str) -> Path:
+    """Give a file a second name, that of an archive of `database`: the first that is free.
+
+    Raises:
+        ArchiveWaits: there is none.
+
+    """
     for number in range(1, _MAX_NAMES):
         ending = f"-{number}" if number > 1 else ""
         archive = database.with_name(f"{name}{ending}{database.suffix}")
         try:
-            archive.hardlink_to(database)
+            archive.hardlink_to(path)
         except FileExistsError:
             continue
         except OSError as error:
-            raise ArchiveWaits(
-                f"{archive} can't be made: {error.strerror}; see the folder's file system"
-            ) from None
+            told = f"{archive} can't be made: {error.strerror}; see the folder's file system"
+            raise ArchiveWaits(told) from None
         return archive
     raise ArchiveWaits(f"{database.parent} has {_MAX_NAMES} archives named {name} already; move some away")
 
 
-def _name(connection: sqlite3.Connection, database: Path) -> str:
+def archive_name(connection: sqlite3.Connection, database: Path, first: str, last: str) -> str:
+    """Name an archive, without its ending, by the times that two SQL expressions give."""
     ends = []
-    for order in ("rowid", "rowid DESC"):
-        query = f"SELECT recordWrittenUTC FROM ECCTempHum ORDER BY {order} LIMIT 1"
-        digits = re.sub(r"\D", "", connection.execute(query).fetchone()[0])
-        ends.append(f"{digits[:12]:0<12}")
+    for expression in (first, last):
+        utc = connection.execute(f"SELECT {expression}").fetchone()[0]
+        ends.append(f"{re.sub(r'[^0-9]', '', str(utc))[:12]:0<12}")
     return "-".join((database.stem, *ends))
 
 
@@ -146,7 +151,7 @@ def _next(database: Path) -> Path:
     return Path(f"{database}.next")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Put a file or folder on the disk; not a file that SQLite has open: closing it would end its lock."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -49,6 +49,7 @@ VERBS = {
     "backup": Verb("backup", "copy the database, and its archives once, to the backup folder, while it runs"),
     "export": Verb("export", "write readings as CSV, JSON lines or Parquet, from the archives, too"),
     "restore": Verb("restore", "put a backup back; the listener must not run meanwhile"),
+    "recover": Verb("recover", "read what can be read of a damaged database that was moved aside"),
     "replay": Verb("replay", "decode the quarantine again, after an update that understands more"),
     "test-mail": Verb("mail_check", "send one test mail to every destination, or say what keeps it"),
     "simulate": Verb("simulator", "publish like a number of sensors, well-behaved or not"),
@@ -56,7 +57,7 @@ VERBS = {
 }
 
 
-_WITH_ARGUMENTS = {"restore", "status", "export", "simulate", "demo"}
+_WITH_ARGUMENTS = {"restore", "recover", "status", "export", "simulate", "demo"}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -39,8 +39,10 @@ def pack(packets: list[Packet]) -> bytes:
 
 
 def unpack(data: bytes) -> list[Packet]:
-    """Read the bytes of one row."""
-    return [Packet(*fields) for fields in _PACKED.iter_unpack(data)]
+    """Read the bytes of one row; a damaged file may have left less than whole packets."""
+    return [
+        Packet(*fields) for fields in _PACKED.iter_unpack(data[: len(data) // _PACKED.size * _PACKED.size])
+    ]
 
 
 class Deliveries:

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 from ecc_listener import quarantine
+from ecc_listener.place import StoreHeldError
 from ecc_listener.reading import decode
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError, connect_readonly
-from ecc_listener.store import Store, StoreHeldError
+from ecc_listener.store import Store
 
 _PATIENCE_S = 600.0
 

@@ -14,9 +14,9 @@ from ecc_listener import put_back
 from ecc_listener.backup_file import Holds, look, missing, unpack
 from ecc_listener.data_files import archives
 from ecc_listener.local_time import local, local_zone
+from ecc_listener.place import hold
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError, utc_us
-from ecc_listener.store import hold
 from ecc_listener.summaries import summaries_path
 
 

@@ -96,7 +96,8 @@ def _is_taken(connection: sqlite3.Connection, table: str, name: str, utc: str) -
 
 def _look_up(connection: sqlite3.Connection, name: str) -> _Sensor:
     query = "SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = ?"
-    last_utc = connection.execute(query, (name,)).fetchone()[0] or ""
+    last = connection.execute(query, (name,)).fetchone()[0]
+    last_utc = last if isinstance(last, str) else ""  # A damaged file may hold anything.
     what = "SELECT location, MACaddress, softwareVersion"
     noted = connection.execute(
         f"{what} FROM ECCTempHumSensor WHERE sensorName = ? ORDER BY rowid DESC LIMIT 1", (name,)

@@ -22,7 +22,7 @@ _FAULTS = {
     "disk I/O error": "the disk does not read or write; see the system's log, the disk may be failing",
     "readonly": "the database can't be written; see who owns the file and whether the disk is read-only",
     "unable to open": "the database can't be opened; see that the folder exists and who owns it",
-    "malformed": "the database is damaged",
+    "malformed": "the database is damaged; `ecc-listener recover` reads what can be read",
     "not a database": "the file is no SQLite database",
 }
 
@@ -92,7 +92,7 @@ def _opened(uri: str) -> sqlite3.Connection:
     return connection
 
 
-def explain(error: sqlite3.Error | OSError, path: Path) -> str:
+def explain(error: Exception, path: Path) -> str:
     """Say in words what keeps a database from being used, and what to do."""
     text = str(error)
     for fault, meaning in _FAULTS.items():

@@ -5,15 +5,16 @@ reading (`quarantine`). Either all of it is on the disk when `commit` returns, o
 the same burst is to be committed again, also when it is unknown whether the failed commit had arrived.
 """
 
-import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from ecc_listener import archive, quarantine
+from ecc_listener import archive, damage, place, quarantine
+from ecc_listener.damage import DamagedError
 from ecc_listener.deliveries import Packet, pack, unpack
 from ecc_listener.quarantine import Arrival, Rejected
 from ecc_listener.reading import Reading
@@ -24,10 +25,9 @@ from ecc_listener.sqlite import StoreError, atomic, connect, explain, utc_text
 Result = TypeVar("Result")
 
 _REPLAY_BATCH = 1_000
+_DAMAGE_TIMES = 2
 
-
-class StoreHeldError(StoreError):
-    """Raised when another process writes to the database."""
+_log = logging.getLogger(__name__)
 
 
 class Burst(NamedTuple):
@@ -46,8 +46,8 @@ class Store:
         """Take the file; make or migrate its tables.
 
         Raises:
-            StoreHeldError: another process writes to it.
-            StoreError: it can't be opened, or a newer version wrote it.
+            HeldError: another process writes to it.
+            StoreError: it can't be opened, or is not ours, or a newer version wrote it.
 
         """
         self.path = path
@@ -55,11 +55,12 @@ class Store:
         self._quarantine_bytes = 0
         self._rows = Rows(path)
         self._failed = False
+        self._damage_met = 0
+        self._inode = 0
         self._connection: sqlite3.Connection | None = None
-        self._lock = hold(path)
+        self._lock = place.hold(path)
         try:
-            with self._writing():
-                pass
+            self._begin()
         except BaseException:
             self.close()
             raise
@@ -68,6 +69,17 @@ class Store:
         """Close the file and let another process have it."""
         self._disconnect()
         self._lock.close()
+
+    def _begin(self) -> None:
+        for _ in range(_DAMAGE_TIMES):
+            try:
+                with self._writing():
+                    return
+            except StoreError:
+                if not self._damage_met:
+                    raise
+        with self._writing():
+            pass
 
     def recorded(self) -> list[tuple[int, list[Packet]]]:
         """Give the packets on record, burst by burst: what the broker may send again."""
@@ -197,20 +209,58 @@ class Store:
         takes room for its -shm, and where none is to be had, that may end in a SIGBUS.
         """
         try:
+            if self._connection is not None and not self._is_in_place():
+                _log.warning("%s was replaced or deleted while it was in use", self.path)
+                self._disconnect()
             if self._connection is None:
-                archive.tidy(self.path)
-                self._connection = connect(self.path)
-                self._settle(self._connection)
-                migrate(self._connection)
-                archive.undo(self._connection)
-                self._rows.forget()
-                self._quarantine_bytes = quarantine.size_bytes(self._connection)
+                self._connection = self._opened()
             yield self._connection
-        except (sqlite3.Error, OSError) as error:
+            self._damage_met = 0
+        except (sqlite3.Error, OSError, DamagedError) as error:
             if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
                 self._failed = True
                 self._disconnect()
+            if damage.is_damage(error):
+                self._meet_damage(error)
             raise StoreError(explain(error, self.path)) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        archive.tidy(self.path)
+        damage.look(self.path, self._inode)
+        connection = connect(self.path)
+        try:
+            self._settle(connection)
+            migrate(connection)
+            archive.undo(connection)
+            self._rows.forget()
+            self._quarantine_bytes = quarantine.size_bytes(connection)
+            self._inode = self.path.stat().st_ino
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _is_in_place(self) -> bool:
+        """Say whether the file's name still means the file that is open."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
+
+    def _meet_damage(self, error: Exception) -> None:
+        """Move a file out of the way that is damaged when it is opened anew, too: a new one goes on."""
+        self._damage_met += 1
+        if self._damage_met < _DAMAGE_TIMES:
+            return
+        try:
+            aside = damage.set_aside(self.path)
+        except OSError as refused:
+            raise StoreError(f"{self.path} is damaged and can't be moved: {refused.strerror}") from None
+        self._failed = False
+        told = (
+            "The database was damaged (%s) and is now %s; a new one goes on. Next step: ecc-listener recover"
+        )
+        _log.error(told, error, aside.name)
 
     def _settle(self, connection: sqlite3.Connection) -> None:
         """See that all one reads in the file is on the disk, before anything is acknowledged because of it.
@@ -233,18 +283,3 @@ class Store:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()
-
-
-def hold(path: Path) -> IO[bytes]:
-    """Hold a file beside the database, so that no second listener writes to it."""
-    lock_path = Path(f"{path}.lock")
-    try:
-        lock = lock_path.open("wb")
-    except OSError as error:
-        raise StoreError(f"{lock_path} can't be written: {error.strerror}; see who owns the folder") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise StoreHeldError(f"{path} is in use by another listener; stop that one first") from None
-    return lock
