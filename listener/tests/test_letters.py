@@ -18,10 +18,10 @@ def telling(place: str = "Office", **changes: Any) -> Telling:  # noqa: ANN401 -
     notice = Notice(1, "silent", "ECCTH01", place, AT_US - 25 * MINUTE_US, None, None, 0, {})
     made = Telling(notice, "new", words, AT_US + DAY_US)
     for name, value in changes.items():
-        if name in Notice._fields:
-            made = made._replace(notice=made.notice._replace(**{name: value}))
-        elif name in Words._fields:
+        if name in Words._fields:
             made = made._replace(words=made.words._replace(**{name: value}))
+        elif name in Notice._fields:
+            made = made._replace(notice=made.notice._replace(**{name: value}))
         else:
             made = made._replace(**{name: value})
     return made
@@ -83,13 +83,41 @@ def test_several_things_without_one_are_counted() -> None:
     assert "3 things in one mail: 1 began, 1 still on, 1 over." in letter.plain
 
 
-def test_very_many_fit_on_a_page_and_share_the_advice() -> None:
-    letter = written(*(telling(f"Room {number}") for number in range(1000)))
-    assert "Room 49:" in letter.plain
-    assert "Room 50:" not in letter.plain
-    assert "950 more, which page and status show" in flat(letter.plain)
-    assert letter.plain.count("Put new batteries") == 1
+def test_a_common_cause_is_told_once_with_what_to_do_and_a_line_for_each() -> None:
+    cause = "25 sensors silent at once: most likely their access point or its power is off."
+    letter = written(
+        *(telling(f"Room {number}", advice=f"Put new batteries into {number}.") for number in range(25)),
+        cause=cause,
+    )
+    assert letter.subject == cause.rstrip(".")
+    text = flat(letter.plain)
+    assert "Since 14:20 EST (25 min ago)" in text
+    assert text.count("See whether the access point has power") == 1
+    assert "batteries" not in text
+    assert "Room 24: no reading since 14:20 4 % -67 dBm" in text
+    assert len(letter.plain.splitlines()) < 45
+    assert max(len(line) for line in letter.plain.splitlines()) <= 78
+
+
+def test_of_very_many_things_the_gravest_is_told_whole() -> None:
+    letter = written(*(telling(f"Room {number}", facts=()) for number in range(1000)))
+    assert "Put new batteries" in letter.plain
+    assert letter.plain.count("Likely cause") == 1
+    assert "Room 50: no reading since 14:20 14:20 EST" in flat(letter.plain)
+    assert "Room 51:" not in letter.plain
+    assert "949 more, which page and status show" in flat(letter.plain)
     assert len(letter.html) < 30_000
+
+
+def test_what_only_happened_announces_no_end() -> None:
+    letter = written(telling(kind="new", headline="New sensor ECCTH07 in Crypt"))
+    assert "When" in letter.plain
+    assert "Since" not in letter.plain
+    assert "next mail" not in letter.plain
+
+
+def test_a_fact_without_a_value_leaves_no_empty_line() -> None:
+    assert "Folder" not in written(telling(facts=(("Folder", ""), ("Free", "1 MB")))).plain
 
 
 def test_times_follow_daylight_saving_and_show_the_zone() -> None:

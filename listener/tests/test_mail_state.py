@@ -28,3 +28,8 @@ def test_what_fails_comes_first_and_a_common_fault_is_told_once() -> None:
         "fails to they@x, she@x since Mon 23 Nov, 01:00 CET, 2 letters wait: "
         "the server is down. Next step: wait; to you@x; last sent 06:00 CET"
     )
+
+
+def test_what_fails_while_nothing_waits_counts_nothing() -> None:
+    said = mail_fault([BAD._replace(waiting=0)], NOW_US, ZONE)
+    assert said == "fails to they@x since Mon 23 Nov, 01:00 CET: the server is down. Next step: wait"

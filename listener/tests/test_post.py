@@ -169,7 +169,7 @@ def test_a_line_that_apprise_does_not_know_is_told_at_the_start_and_forgotten_on
     settings = {"apprise_urls_file_path": path, "gmail_credentials_file_path": "none"}
     post = Post(read_ways(load(settings)), store)
     turn(post, NOW_US, lambda: post.fault)
-    assert "line 2 of apprise_urls (nosuch) is no URL that apprise knows" in caplog.text
+    assert "line 2 of apprise_urls (nosuch), it is tried again: apprise knows no such URL" in caplog.text
     assert "hunter2" not in caplog.text + str(post.fault)
     path.write_text("\njson://hunter2\n")
     Post(read_ways(load(settings)), store)

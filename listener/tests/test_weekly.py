@@ -103,7 +103,8 @@ def test_what_is_open_stands_in_it_the_gravest_first(settings: Settings, store: 
     facts: dict[str, float | str | None] = {"battery_percent": 8.0}
     low = Notice(1, "battery_low", "ECCTH02", "Nave", START_US, None, None, 1, facts, START_US)
     silent = Notice(2, "silent", "ECCTH01", "Office", START_US, None, None, 1, {}, START_US)
-    store.change(partial(notice_table.keep, notices=[(low, False), (silent, False)]))
+    new = Notice(3, "new", "ECCTH03", "Crypt", START_US, None, None, 0, {}, START_US)
+    store.change(partial(notice_table.keep, notices=[(low, False), (silent, False), (new, False)]))
     turn(installed(settings, store), SEVEN_US, lambda: digests(store))
     (letter,) = digests(store)
     assert letter.subject.endswith("2 things open")

@@ -86,13 +86,11 @@ def _ask(line: UrlLine, title: str, body: str) -> Fault | None:
         answer = "hangs"
     faults = {
         "sent": None,
-        "unknown": Fault(
-            f"{line.way} is no URL that apprise knows", f"correct it in {_FILE}, then make restart"
-        ),
-        "hangs": Fault(f"{line.way} does not answer", "see that this machine has internet"),
+        "unknown": Fault("apprise knows no such URL", f"correct it in {_FILE}, then make restart"),
+        "hangs": Fault("it does not answer", "see that this machine has internet"),
     }
     refused = Fault(
-        f"{line.way} does not take the message",
+        "it does not take the message",
         f"see that this machine has internet, and that what stands in {_FILE} is still valid",
     )
     return faults.get(answer, refused)

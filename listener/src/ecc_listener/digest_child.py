@@ -56,7 +56,9 @@ def gather(told: dict[str, Any], zone: tzinfo) -> Week:
             " ORDER BY location IS NULL, location, sensorName",
             (utc_text(start_us),),
         ).fetchall()
-        notices = sorted(open_now(connection), key=lambda notice: KINDS[notice.kind].rank)
+        # What happened and has no end isn't open, even while it waits to be told.
+        notices = [notice for notice in open_now(connection) if not KINDS[notice.kind].is_event]
+        notices.sort(key=lambda notice: KINDS[notice.kind].rank)
         rejected = connection.execute(
             "SELECT count(*) FROM ECCRejected WHERE receivedUTC >= ? AND receivedUTC < ?",
             (utc_text(start_us), utc_text(end_us)),

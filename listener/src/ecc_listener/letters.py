@@ -1,16 +1,23 @@
 """PURE: an occasion goes in, the letter that tells of it comes out."""
 
+from collections.abc import Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
 from ecc_listener.local_time import day_and_time, duration
-from ecc_listener.notices import Occasion, Telling
+from ecc_listener.notices import KINDS, Occasion, Telling
 from ecc_listener.sheets import Block, Sheet, Table, clean, html, plain
 
 _MAX_SUBJECT = 140
 _MANY = 5
 _MAX_TOLD = 50
-_TONES = {"new": "bad", "still": "bad", "over": "good"}
+_BESIDE = ("Battery", "Signal")
+"""Facts that stand beside a sensor where there are many: by them one sees which is the odd one out."""
+_COMMON_ADVICE = {
+    "silent": "See whether the access point has power, and whether its Wi-Fi is there.",
+    "too_cold": "See whether the heating works.",
+}
+"""What to do about a common cause, by the kind of what it brings about."""
 
 
 class Letter(NamedTuple):
@@ -29,15 +36,17 @@ def letter(subject: str, sheet: Sheet, picture: bytes | None = None) -> Letter:
 
 def compose(occasion: Occasion, zone: tzinfo) -> Letter:
     """Tell an occasion: what and where, since when, what was last seen, the likely cause, and what to do."""
-    tellings = occasion.tellings
     subject = _subject(occasion)
-    lead = _lead(occasion)
-    if len(tellings) > _MANY:
-        parts: tuple[Block | Table, ...] = _in_short(occasion, zone)
+    if len(occasion.tellings) > _MANY or (occasion.common_cause and len(occasion.tellings) > 1):
+        parts = _in_short(occasion, zone)
     else:
-        parts = tuple(_block(telling, occasion.at_us, zone, alone=len(tellings) == 1) for telling in tellings)
-    foot = (f"Written by the ECC listener on {_full(occasion.at_us, zone)}.",)
-    return letter(subject, Sheet(subject, lead, parts, None, (*_next(occasion, zone), *foot)))
+        alone = len(occasion.tellings) == 1
+        parts = [_block(telling, occasion.at_us, zone, alone=alone) for telling in occasion.tellings]
+    foot = (
+        *_next(occasion, zone),
+        f"Written by the ECC listener on {day_and_time(occasion.at_us, 0, zone)}.",
+    )
+    return letter(subject, Sheet(subject, _lead(occasion), tuple(parts), None, foot))
 
 
 def _subject(occasion: Occasion) -> str:
@@ -59,8 +68,8 @@ def _lead(occasion: Occasion) -> tuple[str, ...]:
 
 def _block(telling: Telling, at_us: int, zone: tzinfo, *, alone: bool) -> Block:
     notice, words = telling.notice, telling.words
-    rows = [("Since", f"{day_and_time(notice.since_us, at_us, zone)} ({_ago(telling, at_us)})")]
-    if notice.over_us is not None:
+    rows = [_since(telling, at_us, zone)]
+    if notice.over_us is not None and telling.state == "over":
         rows.append(("Over", day_and_time(notice.over_us, at_us, zone)))
     if telling.state == "still" and notice.times_told:
         rows.append(("Told", f"{notice.times_told + 1} times, this one included"))
@@ -70,48 +79,72 @@ def _block(telling: Telling, at_us: int, zone: tzinfo, *, alone: bool) -> Block:
     if words.advice:
         rows.append(("What to do", words.advice))
     title = "" if alone else f"Still: {words.headline}" if telling.state == "still" else words.headline
-    return Block(title, tuple(rows), _TONES[telling.state])
+    return Block(title, tuple(row for row in rows if row[1]), _tone(telling))
 
 
-def _ago(telling: Telling, at_us: int) -> str:
-    over_us = telling.notice.over_us
-    if over_us is not None:
-        return f"it lasted {duration(over_us - telling.notice.since_us)}"
-    return f"{duration(at_us - telling.notice.since_us)} ago"
+def _since(telling: Telling, at_us: int, zone: tzinfo) -> tuple[str, str]:
+    since_us, over_us = telling.notice.since_us, telling.notice.over_us
+    when = day_and_time(since_us, at_us, zone)
+    if over_us is not None and telling.state == "over":
+        return "Since", f"{when} (it lasted {duration(over_us - since_us)})"
+    return "When" if _is_event(telling) else "Since", f"{when} ({duration(at_us - since_us)} ago)"
 
 
-def _in_short(occasion: Occasion, zone: tzinfo) -> tuple[Block | Table, ...]:
-    """Say cause and advice once for all who share them, and of each only a line."""
-    groups: dict[tuple[str, str | None, str], list[Telling]] = {}
-    for telling in occasion.tellings[:_MAX_TOLD]:
-        key = telling.state, telling.words.cause, telling.words.advice
-        groups.setdefault(key, []).append(telling)
-    parts: list[Block | Table] = []
-    for (state, cause, advice), tellings in groups.items():
-        rows = [("Likely cause", cause)] if cause else []
-        rows += [("What to do", advice)] if advice else []
-        lines = tuple(_line(telling, occasion.at_us, zone) for telling in tellings)
-        titles = {"new": "Began", "still": "Still on", "over": "Over"}
-        parts.append(Block("", tuple(rows), _TONES[state])) if rows else None
-        parts.append(Table("", (titles[state], "Since"), lines))
-    left_out = len(occasion.tellings) - _MAX_TOLD
-    if left_out > 0:
-        parts.append(Block("", (("More", f"{left_out} more, which page and status show"),)))
-    return tuple(parts)
+def _in_short(occasion: Occasion, zone: tzinfo) -> list[Block | Table]:
+    """Say the common cause, or the gravest thing, in full; of each other one only a line."""
+    first = occasion.tellings[0]
+    if occasion.common_cause:
+        # The cause is the mail's title.
+        begun = min(occasion.tellings, key=lambda telling: telling.notice.since_us)
+        advice = _COMMON_ADVICE.get(first.notice.kind, "")
+        rows = [_since(begun, occasion.at_us, zone), *([("What to do", advice)] if advice else [])]
+        parts: list[Block | Table] = [Block("", tuple(rows), _tone(first))]
+        left = occasion.tellings
+    else:
+        parts = [_block(first, occasion.at_us, zone, alone=False)]
+        left = occasion.tellings[1:]
+    titles = {"new": "Began", "still": "Still on", "over": "Over"}
+    for state, title in titles.items():
+        tellings = [telling for telling in left[:_MAX_TOLD] if telling.state == state]
+        if tellings:
+            parts.append(_lines(title, tellings, occasion.at_us, zone))
+    if len(left) > _MAX_TOLD:
+        parts.append(Block("", (("More", f"{len(left) - _MAX_TOLD} more, which page and status show"),)))
+    return parts
 
 
-def _line(telling: Telling, at_us: int, zone: tzinfo) -> tuple[str, str]:
-    return telling.words.headline, day_and_time(telling.notice.since_us, at_us, zone)
+def _lines(title: str, tellings: Sequence[Telling], at_us: int, zone: tzinfo) -> Table:
+    """Give a line each, with those facts beside it that all of them have."""
+    facts = [dict(telling.words.facts) for telling in tellings]
+    beside = [label for label in _BESIDE if all(label in one for one in facts)]
+    if beside:
+        lines = [
+            (telling.words.headline, *(one[label] for label in beside))
+            for telling, one in zip(tellings, facts, strict=True)
+        ]
+        return Table("", (title, *beside), tuple(lines))
+    since = [day_and_time(telling.notice.since_us, at_us, zone) for telling in tellings]
+    lines = [(telling.words.headline, when) for telling, when in zip(tellings, since, strict=True)]
+    return Table("", (title, "Since"), tuple(lines))
+
+
+def _is_event(telling: Telling) -> bool:
+    kind = KINDS.get(telling.notice.kind)
+    return kind is not None and kind.is_event
+
+
+def _tone(telling: Telling) -> str:
+    if _is_event(telling):
+        return "plain"
+    return "good" if telling.state == "over" else "bad"
 
 
 def _next(occasion: Occasion, zone: tzinfo) -> tuple[str, ...]:
-    times = [telling.next_us for telling in occasion.tellings if telling.next_us is not None]
-    goes_on = any(telling.state != "over" for telling in occasion.tellings)
-    if times:
-        when = day_and_time(min(times), occasion.at_us, zone)
-        return (f"The next mail comes when it is over, or as a reminder on {when} if it goes on.",)
-    return ("The next mail comes when it is over.",) if goes_on else ()
-
-
-def _full(time_us: int, zone: tzinfo) -> str:
-    return day_and_time(time_us, 0, zone)
+    going_on = [one for one in occasion.tellings if one.state != "over" and not _is_event(one)]
+    if not going_on:
+        return ()
+    times = [telling.next_us for telling in going_on if telling.next_us is not None]
+    if not times:
+        return ("The next mail comes when it is over.",)
+    when = day_and_time(min(times), occasion.at_us, zone)
+    return (f"The next mail comes when it is over, or as a reminder on {when} if it goes on.",)

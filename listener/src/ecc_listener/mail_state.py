@@ -32,7 +32,7 @@ def mail_fault(states: Sequence[WayState], now_us: int, zone: tzinfo = UTC) -> s
     for fault, failing in faults.items():
         since_us = min(state.failing_since_us or now_us for state in failing)
         waiting = max(state.waiting for state in failing)
-        letters = "1 letter waits" if waiting == 1 else f"{waiting} letters wait"
+        letters = {0: "", 1: ", 1 letter waits"}.get(waiting, f", {waiting} letters wait")
         ways = ", ".join(state.way for state in failing)
-        lines.append(f"fails to {ways} since {day_and_time(since_us, now_us, zone)}, {letters}: {fault}")
+        lines.append(f"fails to {ways} since {day_and_time(since_us, now_us, zone)}{letters}: {fault}")
     return "; ".join(lines) or None

@@ -1,11 +1,14 @@
 """The real containers, brought up as a volunteer does it. The tests follow each other in their order."""
 
+import base64
+import json
 import socket
 import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -302,6 +305,46 @@ def test_readings_are_exported_from_the_running_stack(stack: Project) -> None:
     assert lines[0].startswith("time_utc,sensor,temperature_c")
     assert all(",ECCTH01,23.03," in line for line in lines[1:])
     assert len(lines) > 1
+
+
+def test_make_test_mail_goes_by_the_files_as_they_are_now(stack: Project) -> None:
+    off = stack.run("make", "test-mail")
+    assert off.returncode != 0
+    assert "Mail is off" in off.stdout
+    assert "Next step: write address,password" in off.stdout
+    credentials, settings = stack.folder / "secrets/gmail_credentials", stack.folder / ".env"
+    before = settings.read_text()
+    credentials.write_text("rooms@example.org,hunter2,None,you@example.org\n")
+    settings.write_text(f"{before}\nECC_SMTP_HOST=broker\n")
+    closed = stack.run("make", "test-mail")
+    credentials.write_text("")
+    settings.write_text(before)
+    assert closed.returncode != 0
+    assert "FAILED  you@example.org: nothing takes connections at broker:465." in closed.stdout
+    assert "Next step: correct ECC_SMTP_HOST" in closed.stdout
+    assert "hunter2" not in closed.stdout + closed.stderr
+
+
+def test_the_digest_is_written_in_the_container(stack: Project) -> None:
+    today = datetime.now(UTC).date()
+    needs = {
+        "database": "/data/db/ECCTempHum.sqlite3",
+        "backup_folder": "/data/backup",
+        "monday": str(today - timedelta(days=today.weekday())),
+        "now_us": time.time_ns() // 1000,
+    }
+    command = ["docker", "exec", "--interactive", stack.container("listener")]
+    written = subprocess.run(
+        [*command, "python3", "-m", "ecc_listener.digest_child"],
+        input=json.dumps(needs),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert written.returncode == 0, written.stderr
+    letter = json.loads(written.stdout)
+    assert "Office" in letter["plain"]
+    assert base64.b64decode(letter["picture"]).startswith(b"\x89PNG")
 
 
 def test_down_and_up_loses_nothing(stack: Project) -> None:
