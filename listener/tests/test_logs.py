@@ -85,6 +85,37 @@ def test_archives_of_the_original_are_taken_over_in_either_form(tmp_path: Path) 
     }
 
 
+def test_one_number_in_both_forms_overwrites_nothing(tmp_path: Path) -> None:
+    lay(tmp_path, log_gz_1="old 1", log_1_gz="one", log_gz_2="old 2", log_2_gz="two", log_3_gz="three")
+    lay(tmp_path, log_9_gz="nine")
+    Archives(tmp_path / "log", 9).tidy()
+    assert folder(tmp_path) == {
+        "log.1.gz": "one",
+        "log.2.gz": "old 1",
+        "log.3.gz": "two",
+        "log.4.gz": "old 2",
+        "log.5.gz": "three",
+        "log.6.gz": "nine",
+    }
+
+
+def test_a_full_disk_keeps_the_rotated_log_and_no_part_of_its_gzip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(tmp_path, log_1="one\n")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.copyfileobj", full)
+        with pytest.raises(OSError, match="No space left"):
+            Archives(tmp_path / "log", 9).tidy()
+    assert folder(tmp_path) == {"log.1": "one\n"}
+    Archives(tmp_path / "log", 9).tidy()
+    assert folder(tmp_path) == {"log.1.gz": "one\n"}
+
+
 @pytest.mark.parametrize(
     ("left", "after"),
     [
@@ -127,7 +158,7 @@ def test_a_kill_at_any_system_call_that_changes_the_folder_loses_no_line(tmp_pat
                 break
             assert done.returncode == -signal.SIGKILL
             kills += 1
-    assert kills == 7
+    assert kills == 8
 
 
 def test_a_log_that_somebody_moved_away_is_begun_anew(tmp_path: Path) -> None:
@@ -136,6 +167,17 @@ def test_a_log_that_somebody_moved_away_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "log").rename(tmp_path / "moved")
     write(file, "two")
     assert folder(tmp_path) == {"moved": "one\n", "log": "two\n"}
+
+
+def test_a_log_that_somebody_deleted_or_emptied_is_gone_on_with(tmp_path: Path) -> None:
+    file = log_file(tmp_path)
+    file.emit(logging.makeLogRecord({"msg": "one"}))
+    (tmp_path / "log").unlink()
+    file.emit(logging.makeLogRecord({"msg": "two"}))
+    assert folder(tmp_path) == {"log": "two\n"}
+    (tmp_path / "log").write_text("")
+    write(file, "three")
+    assert folder(tmp_path) == {"log": "three\n"}
 
 
 def test_a_full_disk_is_told_once_and_ends_nothing(

@@ -1,4 +1,5 @@
 import json
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -97,6 +98,26 @@ def test_mail_that_fails_needs_somebody(settings: Settings) -> None:
     first = shown(settings).splitlines()[0]
     assert "Needs somebody: mail fails to you@example.org since" in first
     assert first.endswith("1 letter waits: the server is down. Next step: wait")
+
+
+def test_a_damaged_database_lies_aside_until_somebody_has_it_read(settings: Settings) -> None:
+    well(settings)
+    settings.database_file_path.write_bytes(b"no database at all" * 1_000)
+    stored(settings, "ECCTH01")
+    first = shown(settings).splitlines()[0]
+    assert "db-damaged-2" in first
+    assert "`make recover`" in first
+
+
+def test_archives_are_counted_and_their_readings_of_today_too(settings: Settings) -> None:
+    well(settings)
+    stored(settings, "ECCTH01", "ECCTH02")
+    with closing(Store(settings.database_file_path, 1_000_000)) as store:
+        store.archive()
+    text = shown(settings)
+    assert "and 1 archive of 0." in text
+    assert "Today         2 readings" in text
+    assert "ECCTH02" in text
 
 
 def test_without_listener_and_database_it_says_both(settings: Settings) -> None:

@@ -219,8 +219,12 @@ class Archives:
         excess = max(0, len(present) - self._maximum)
         for _, path in present[:excess]:
             path.unlink()
-        for number, (_, path) in enumerate(present[excess:], 1):
-            path.rename(self._named(number, ".gz" if path.suffix == ".gz" or ".gz." in path.name else ""))
+        moves = [(number, new, path) for new, (number, path) in enumerate(present[excess:], 1)]
+        # Where both forms of the original's names bear one number, some move up: the highest first, and
+        # before those that move down, so that nothing is renamed over another.
+        moves.sort(key=lambda move: (move[1] <= move[0], -move[1] if move[1] > move[0] else move[1]))
+        for _, new, path in moves:
+            path.rename(self._named(new, ".gz" if path.suffix == ".gz" or ".gz." in path.name else ""))
 
     def _numbered(self) -> list[tuple[int, Path]]:
         """Give number and path of what is there. The original also wrote `<log>.gz.<n>`."""
@@ -234,12 +238,21 @@ class Archives:
 
 def _compress(path: Path) -> None:
     part = path.with_name(f"{path.name}.gz{_PART}")
-    with path.open("rb") as plain, part.open("wb") as file:
-        with gzip.GzipFile(path.name, "wb", fileobj=file) as packed:
-            shutil.copyfileobj(plain, packed, 1 << 20)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path.with_name(path.name + ".gz"))
+    try:
+        with path.open("rb") as plain, part.open("wb") as file:
+            with gzip.GzipFile(path.name, "wb", fileobj=file) as packed:
+                shutil.copyfileobj(plain, packed, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path.with_name(path.name + ".gz"))
+    except OSError:
+        part.unlink(missing_ok=True)  # A full disk needs its room.
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     path.unlink()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ecc_listener import health, outbox
 from ecc_listener.backup import newest
+from ecc_listener.damage import set_aside_files
 from ecc_listener.data_files import archives
 from ecc_listener.history import History
 from ecc_listener.local_time import local_zone
@@ -96,10 +97,15 @@ def look(settings: Settings, now: datetime) -> Status:
         now_us = int(now.timestamp()) * 1_000_000
         status.mail = mail_state(ways, now_us, local_zone())
         fault = mail_fault(ways, now_us, local_zone())
-        status.fault = status.fault or (f"mail {fault}" if fault else None)
+        status.fault = status.fault or (f"mail {fault}" if fault else _damaged(settings.database_file_path))
     except (StoreError, sqlite3.Error) as error:
         status.fault = f"{status.fault}; {error}" if status.fault else str(error)
     return status
+
+
+def _damaged(database: Path) -> str | None:
+    names = ", ".join(path.name for path in set_aside_files(database))
+    return f"{names} is damaged; `make recover` reads what can be read" if names else None
 
 
 def _read(connection: sqlite3.Connection, status: Status, midnight: datetime) -> None:
@@ -121,9 +127,8 @@ def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
     last = "none yet"
     if status.last_message_utc:
         last = f"{_when(status.last_message_utc, now)}, from {_clean(status.last_sensor or 'nobody known')}"
-    archived = (
-        f", and {status.archives} archives of {_megabytes(status.archive_bytes)}" if status.archives else ""
-    )
+    count = f"{status.archives} archive{'s' if status.archives > 1 else ''}"
+    archived = f", and {count} of {_megabytes(status.archive_bytes)}" if status.archives else ""
     said = [
         verdict,
         "",
