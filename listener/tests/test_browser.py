@@ -17,7 +17,9 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 
 from brokers import OFFICE, Mosquitto
 from browsing import PATIENCE_MS, Site, Visit, launch, visit
+from ecc_listener import notice_table
 from ecc_listener.boards import boards, history
+from ecc_listener.notices import Facts, Notice
 from ecc_listener.quarantine import Arrival
 from ecc_listener.store import Burst, Store
 from listeners import Listener
@@ -60,7 +62,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 @pytest.fixture(scope="module")
 def listener(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
     """Give a running listener whose rooms have sent for 20 days, and one of them a year ago as well."""
-    made = Listener(tmp_path_factory.mktemp("listener"), broker.port)
+    folder = tmp_path_factory.mktemp("listener")
+    (folder / "limits.ini").write_text("[Nave]\ntoo cold = 55 F\n")
+    made = Listener(folder, broker.port, limits_file_path=folder / "limits.ini")
     last_year = START - timedelta(days=366)
     readings = [
         Arrival(*one)
@@ -75,10 +79,17 @@ def listener(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Ite
     ]
     store = Store(made.database, 10_000_000)
     store.commit(Burst(1, heard, [], []), 1)
+    store.change(lambda connection: notice_table.keep(connection, [(_cold(), True)]))
     store.close()
     made.start()
     yield made
     made.stop()
+
+
+def _cold() -> Notice:
+    since_us, over_us = (round((START - timedelta(days=ago)).timestamp() * 1e6) for ago in (5, 4))
+    facts: Facts = {"temperature_f": 50.0, "limit": 55.0, "limit_of": "temperature_f"}
+    return Notice(1, "too_cold", "ECCTH02", "Nave", since_us, over_us, over_us, 1, facts, since_us)
 
 
 @pytest.fixture(scope="module")
@@ -242,8 +253,9 @@ def tab_to(page: Page, selector: str) -> None:
 
 
 def test_a_gap_is_a_gap_in_drawing_words_and_table(window: Visit) -> None:
-    page = window.go("/history?sensor=ECCTH02&range=week")
-    expect(page.locator("#words-temperature")).to_contain_text("one gap of 12 hours")
+    # In the temperature's chart the limit runs through the gap.
+    page = window.go("/history?sensor=ECCTH02&range=week&measure=humidity")
+    expect(page.locator("#words-humidity")).to_contain_text("one gap of 12 hours")
     assert 0.05 < widest_hole(page) < 0.09  # 12 hours of a week are 0.071 of it
     page.locator("#seen summary").click()
     expect(page.get_by_role("cell", name="\N{EN DASH}").first).to_be_visible()
@@ -252,7 +264,7 @@ def test_a_gap_is_a_gap_in_drawing_words_and_table(window: Visit) -> None:
 def widest_hole(page: Page) -> float:
     """Give the widest share of the plot's width in which nothing is drawn between two parts of a line."""
     hole: float = page.evaluate("""() => {
-        const canvas = document.querySelector("figure[data-measure=temperature] canvas");
+        const canvas = document.querySelector("figure[data-measure=humidity] canvas");
         const { width, height } = canvas;
         const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
         const isLine = (at) => data[at + 3] > 200 && data[at + 2] - data[at] > 90; // the first line is blue
@@ -265,6 +277,18 @@ def widest_hole(page: Page) -> float:
         return hole / (columns.at(-1) - columns[0]);
     }""")
     return hole
+
+
+def test_limits_and_notices_are_drawn_in_and_told(window: Visit, tmp_path: Path) -> None:
+    page = window.go("/history?sensor=ECCTH02&range=week&measure=temperature")
+    expect(page.locator("#words-temperature")).to_contain_text("too cold below 55.0 °F")
+    expect(page.locator("#notices li")).to_have_count(1)
+    expect(page.locator("#notices li")).to_contain_text("Nave")
+    page.locator("figure[data-measure=temperature] .frame").screenshot(path=tmp_path / "frame.png")
+    with Image.open(tmp_path / "frame.png") as picture:
+        found = {colour: count for count, colour in picture.convert("RGB").getcolors(1 << 24) or []}
+    # The strip at the top lasts a day of the week that is seen, 7 pixels high.
+    assert drawn(found, (0x9D, 0x2F, 0x1C)) > 7 * 100
 
 
 def test_zoomed_out_a_point_says_how_much_it_stands_for(window: Visit) -> None:

@@ -35,6 +35,18 @@ def test_a_notice_is_read_as_it_was_written(connection: sqlite3.Connection) -> N
     assert notice_table.last_told(connection) == OPEN
 
 
+def test_the_notices_of_a_time_are_those_that_began_before_its_end_and_ended_after_its_start(
+    connection: sqlite3.Connection,
+) -> None:
+    all_silent = OPEN._replace(number=3, kind="all_silent", subject="", over_us=NOW - 1)
+    later = OPEN._replace(number=4, since_us=NOW + 5)
+    notice_table.keep(connection, [(OPEN, False), (OVER, True), (all_silent, True), (later, False)])
+    assert notice_table.between(connection, "ECCTH01", NOW - 2, NOW, 9) == [all_silent, OPEN]
+    assert notice_table.between(connection, "ECCTH01", NOW, NOW + 9, 9) == [later, OPEN]
+    assert notice_table.between(connection, "ECCTH01", NOW, NOW + 9, 1) == [later]
+    assert notice_table.between(connection, "ECCTH02", NOW - 20, NOW - 9, 9) == []
+
+
 def test_a_jump_of_the_clock_moves_what_is_pending(connection: sqlite3.Connection) -> None:
     notice_table.keep(connection, [(OPEN, False), (OVER, True)])
     moved = notice_table.shift(connection, 1_000)

@@ -1,9 +1,13 @@
 import csv
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from ecc_listener import notice_table
+from ecc_listener.notices import Notice
+from ecc_listener.sqlite import connect
 from viewers import MINUTE_US, NOON_US, READING, House, program, text_of
 
 DAY = "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
@@ -50,6 +54,35 @@ def test_a_long_range_comes_with_lowest_and_highest(viewer: TestClient) -> None:
     assert office["step_s"] == 86_400
     assert office["readings"] == [10]
     assert office["humidity_percent"] == {"min": [39.17], "mean": [39.17], "max": [39.17]}
+
+
+def test_limits_and_notices_come_with_the_points(house: House, viewer: TestClient) -> None:
+    (house.folder / "limits.ini").write_text(
+        "[everywhere]\ntoo damp = 70 %\n[Office]\ntoo cold = 10 C for 2 h\n"
+    )
+    cold = Notice(
+        1, "too_cold", "ECCTH01", "Office", NOON_US - 5, NOON_US, NOON_US, 1,
+        {"temperature_f": 45.0, "limit": 50.0, "limit_of": "temperature_f"},
+    )  # fmt: skip
+    moved = cold._replace(
+        number=2, kind="moved", over_us=None, facts={"old_place": "Hall", "new_place": "Office"}
+    )
+    with closing(connect(house.database)) as connection:
+        told = cold, moved, moved._replace(number=3, since_us=0)
+        notice_table.keep(connection, [(notice, True) for notice in told])
+    office, hall = program(viewer, f"/api/history?sensor=ECCTH01&sensor=ECCTH02&{DAY}")["sensors"]
+    assert office["limits"] == [
+        {"kind": "too_cold", "measure": "temperature_f", "value": 50.0},
+        {"kind": "too_damp", "measure": "humidity_percent", "value": 70.0},
+    ]
+    assert [one["kind"] for one in hall["limits"]] == ["too_damp"]
+    at_s = (NOON_US - 5) // 1_000_000
+    assert [(one["kind"], one["since_s"], one["over_s"]) for one in office["notices"]] == [
+        ("moved", at_s, at_s),
+        ("too_cold", at_s, NOON_US // 1_000_000),
+    ]
+    assert "Office" in office["notices"][1]["headline"]
+    assert hall["notices"] == []
 
 
 def test_a_sensor_that_nobody_knows_has_no_points(viewer: TestClient) -> None:

@@ -53,7 +53,13 @@ class House:
 
     def app(self, password: str | None = None) -> Starlette:
         """Make the page's application; its user is `church`."""
-        settings = load({"database_file_path": self.database, "health_file_path": self.health_path})
+        settings = load(
+            {
+                "database_file_path": self.database,
+                "health_file_path": self.health_path,
+                "limits_file_path": self.folder / "limits.ini",
+            }
+        )
         credentials = Credentials("church", SecretStr(password)) if password else None
         app = create(settings, credentials, lambda: self.now_us)
         self.observer: Observer = app.state.observer

@@ -58,6 +58,17 @@ def newest(connection: sqlite3.Connection, count: int) -> list[Notice]:
     return _notices(connection, "ORDER BY number DESC LIMIT ?", count)
 
 
+def between(
+    connection: sqlite3.Connection, subject: str, start_us: int, end_us: int, count: int
+) -> list[Notice]:
+    """Give what was wrong with a sensor, or with all at once, at some time of a range; the newest first."""
+    which = (
+        "WHERE (sensorName = ? OR kind = 'all_silent') AND sinceUTC < ? AND (overUTC IS NULL OR overUTC >= ?)"
+        " ORDER BY number DESC LIMIT ?"
+    )
+    return _notices(connection, which, subject, utc_text(end_us), utc_text(start_us), count)
+
+
 def over_since(connection: sqlite3.Connection, time_us: int) -> list[Notice]:
     """Give the notices that are done and ended after a time, the newest at the end."""
     return _notices(connection, "WHERE done = 1 AND overUTC > ? ORDER BY number", utc_text(time_us))

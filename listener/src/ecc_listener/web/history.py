@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from ecc_listener.history import History
 from ecc_listener.sqlite import StoreError, utc_us
 from ecc_listener.web.answers import data, page, taste_of, wants_json
+from ecc_listener.web.marks import described, limits, notices
 from ecc_listener.web.series import MEASURES, Point, Series, series
 from ecc_listener.web.taste import Taste
 
@@ -59,12 +60,17 @@ def _history(request: Request) -> History:
     return History(request.app.state.settings.database_file_path)
 
 
+def _places(request: Request) -> dict[str, str | None]:
+    """Say where each sensor is, as it says itself."""
+    return {room.name: room.location for room in request.app.state.observer.look().rooms}
+
+
 def view(request: Request) -> Response:
     """Show the page; the charts' data is fetched by its script."""
     if wants_json(request):
         return api(request)
     query, history, sight = request.query_params, _history(request), request.app.state.observer.look()
-    places = {room.name: room.location for room in sight.rooms}
+    places = _places(request)
     fault, sensors, first_us = sight.fault, [], request.app.state.now_us()
     try:
         sensors = sorted(history.sensors(), key=lambda name: ((places.get(name) or name).casefold(), name))
@@ -93,19 +99,31 @@ def view(request: Request) -> Response:
 
 def api(request: Request) -> Response:
     """Give the points of some sensors: `sensor` (repeated), `start`, `end`."""
-    asked = _asked(request)
-    history = _history(request)
+    asked, history = _asked(request), _history(request)
+    sensors = [_points(history, name, asked) | _marks(request, name, asked) for name in asked.sensors]
     return data(
         {
             "start_utc": _iso(asked.start_us),
             "end_utc": _iso(asked.end_us),
             "comfort_humidity_percent": COMFORT_HUMIDITY_PERCENT,
-            "sensors": [_sensor(history, name, asked) for name in asked.sensors],
+            "sensors": sensors,
         }
     )
 
 
-def _sensor(history: History, name: str, asked: _Asked) -> dict[str, Any]:
+def _marks(request: Request, name: str, asked: _Asked) -> dict[str, Any]:
+    """Give what is drawn beside the line."""
+    state = request.app.state
+    place = _places(request).get(name)
+    told = notices(state.settings, name, asked.start_us, asked.end_us)
+    taste, now_us = taste_of(request), state.now_us()
+    return {
+        "limits": limits(state.settings.limits_file_path, name, place),
+        "notices": [described(notice, taste, now_us) for notice in told],
+    }
+
+
+def _points(history: History, name: str, asked: _Asked) -> dict[str, Any]:
     found = series(history, name, asked.start_us, asked.end_us, MAX_POINTS)
     return {
         "sensor": name,
@@ -127,7 +145,7 @@ def _columns(found: Series, measure: int) -> dict[str, list[float | None]]:
 def table(request: Request) -> Response:
     """Give the same points as CSV, in the viewer's units and time zone."""
     asked, taste, history = _asked(request), taste_of(request), _history(request)
-    places = {room.name: room.location or "" for room in request.app.state.observer.look().rooms}
+    places = _places(request)
     file = io.StringIO()
     writer = csv.writer(file)
     unit = taste.units
@@ -137,7 +155,7 @@ def table(request: Request) -> Response:
         [f"time ({taste.zone_name or 'server'})", "time_utc", "sensor", "place", "readings", *columns]
     )
     for name in asked.sensors:
-        about = _plain(name), _plain(places.get(name, ""))
+        about = _plain(name), _plain(places.get(name) or "")
         for point in series(history, name, asked.start_us, asked.end_us, MAX_POINTS).points:
             if point.readings:
                 writer.writerow(_line(point, about, taste))

@@ -145,9 +145,10 @@ export class Chart {
   }
 
   drawNotices(context, area, line, graph) {
-    for (const notice of line.notices) {
-      const from = Math.max(area.x, graph.toDomXCoord(notice.since * 1000 + line.offset));
-      const to = notice.over === null ? area.x + area.w : graph.toDomXCoord(notice.over * 1000 + line.offset);
+    const edge = graph.toDataXCoord(area.x + area.w);
+    for (const { since, over } of line.notices) {
+      const from = Math.max(area.x, graph.toDomXCoord(since));
+      const to = graph.toDomXCoord(Math.min(over, edge));
       context.fillStyle = property("--plot-notice");
       context.globalAlpha = 0.12;
       context.fillRect(from, area.y, Math.max(2, to - from), area.h);

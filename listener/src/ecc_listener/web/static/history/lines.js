@@ -14,8 +14,14 @@ export function toLine(sensor, slot, name, offset = 0) {
     const { min, mean, max } = sensor[field];
     bands[field] = mean.map((value, at) => (value === null ? null : min ? [min[at], value, max[at]] : [value, value, value]));
   }
-  const times = sensor.time_s.map((seconds) => seconds * 1000 + offset);
-  return { slot, name, offset, times, readings: sensor.readings, bands, step: sensor.step_s * 1000, limits: sensor.limits ?? [], notices: sensor.notices ?? [] };
+  const shift = (seconds) => seconds * 1000 + offset;
+  const notices = sensor.notices.map(({ headline, since_s, over_s }) => ({
+    headline,
+    since: shift(since_s),
+    over: over_s === null ? Infinity : shift(over_s),
+  }));
+  const { readings, limits, step_s } = sensor;
+  return { slot, name, offset, times: sensor.time_s.map(shift), readings, bands, step: step_s * 1000, limits, notices };
 }
 
 /** Give dygraphs its rows: [time, band of each line]; NaN breaks a line, null is passed over. */

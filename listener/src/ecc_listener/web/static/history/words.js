@@ -7,6 +7,7 @@ const MINUTE = 60_000;
 const [HOUR, DAY] = [60 * MINUTE, 24 * 60 * MINUTE];
 const STEPS = [10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY, 91 * DAY, 365 * DAY];
 const MAX_ROWS = 60;
+const LIMIT_WORDS = { too_cold: "too cold below", too_hot: "too hot above", too_dry: "too dry below", too_damp: "too damp above" };
 
 /** Say of each line what a chart shows; the list is the legend as well. */
 export function tellLines(list, chart) {
@@ -52,7 +53,7 @@ function sentence(line, chart) {
     `from ${value(found.low)} (${when(found.lowAt)}) to ${value(found.high)} (${when(found.highAt)})`,
     `mean ${value(found.mean)}`,
     ...gaps(found.gaps, format),
-    ...line.limits.filter((limit) => limit.measure === measure.field).map((limit) => `${limit.words} ${value(limit.value)}`),
+    ...line.limits.filter((limit) => limit.measure === measure.field).map((limit) => `${LIMIT_WORDS[limit.kind]} ${value(limit.value)}`),
   ];
   return `${parts.join("; ")}.`;
 }
@@ -113,22 +114,25 @@ function cell(kind, text, scope) {
   return made;
 }
 
-/** List the notices of the time in the watch's own words. */
-export function tellNotices(list, lines, window, format) {
-  const seen = lines.flatMap((line) =>
-    line.notices
-      .filter(({ since, over }) => since * 1000 + line.offset <= window[1] && (over === null || over * 1000 + line.offset >= window[0]))
-      .map((notice) => ({ ...notice, line })),
-  );
-  seen.sort((one, other) => other.since - one.since);
+/** List the notices of a window in the watch's own words, the newest first; say how many there are. */
+export function tellNotices(list, lines, [start, end], format) {
+  const seen = new Map();
+  for (const { notices, offset } of lines) {
+    for (const { headline, since, over } of notices) {
+      if (since > end || over < start) continue;
+      const until = over === Infinity ? "not over" : over === since ? "" : `until ${format.moment(over - offset)}`;
+      const times = [`since ${format.moment(since - offset)}`, until].filter(Boolean).join(", ");
+      // What is about all rooms comes with each of them.
+      seen.set(`${headline} (${times})`, since);
+    }
+  }
+  const newest = [...seen.keys()].sort((one, other) => seen.get(other) - seen.get(one));
   list.replaceChildren(
-    ...seen.map(({ headline, since, over }) => {
+    ...newest.map((words) => {
       const item = document.createElement("li");
-      const end = over === null ? "not over" : `until ${format.moment(over * 1000)}`;
-      item.textContent = `${headline} (${format.moment(since * 1000)}, ${end})`;
+      item.textContent = words;
       return item;
     }),
   );
-  return seen.length;
+  return newest.length;
 }
-
