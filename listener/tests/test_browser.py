@@ -355,7 +355,7 @@ def test_what_is_seen_goes_on_with_the_time(window: Visit, broker: Mosquitto) ->
 
 def test_without_readings_in_a_time_it_says_so(window: Visit) -> None:
     page = window.go("/history?sensor=ECCTH01&start=2001-01-01T00:00:00Z&end=2001-02-01T00:00:00Z")
-    expect(page.locator(".empty").first).to_contain_text("No readings in this time")
+    expect(page.locator(".nodata").first).to_contain_text("No readings in this time")
 
 
 def test_paper_gets_the_charts_alone_and_dark_on_white(browser: Browser, site: Site, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ecc_listener.web.answers import data, page, taste_of, wants_json
 from ecc_listener.web.marks import described, limits, notices
 from ecc_listener.web.series import MEASURES, Point, Series, series
 from ecc_listener.web.taste import Taste
+from ecc_listener.web.verdict import troubles_of
 
 MAX_SENSORS = 6
 """In one chart: so many lines can be told apart."""
@@ -84,6 +85,7 @@ def view(request: Request) -> Response:
         request,
         "history.html",
         fault=fault,
+        stopped=next((one for one in troubles_of(sight, taste_of(request)) if one.kind == "listener"), None),
         rooms=[(name, places.get(name)) for name in sensors],
         chosen=chosen or sensors[:1],
         first_s=first_us // 1_000_000,

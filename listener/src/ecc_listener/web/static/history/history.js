@@ -100,7 +100,7 @@ function tell() {
   state.textContent = `${format.moment(start)} to ${format.moment(end)}. ${stepWords()}`;
   for (const chart of shown()) {
     tellLines(chart.figure.querySelector(".lines"), chart);
-    chart.figure.querySelector(".empty").hidden = lines.some((line) => line.times.some((time) => time >= start && time <= end));
+    chart.figure.querySelector(".nodata").hidden = lines.some((line) => line.times.some((time) => time >= start && time <= end));
   }
   const notices = tellNotices(document.querySelector("#notices ul"), lines, window_, format);
   document.querySelector("#notices").hidden = notices === 0;
