@@ -317,6 +317,12 @@ def test_years_of_one_room_are_laid_over_each_other(window: Visit) -> None:
     assert this.startswith(f"{year}: from ")
     assert last.startswith(f"{year - 1}: from ")
     assert str(year - 1) in last.split(";")[0].split(": ", 1)[1]
+    with page.expect_download() as coming:
+        page.get_by_role("link", name="CSV").click()
+    assert {line[:4] for line in coming.value.path().read_text().splitlines()[1:]} == {
+        str(year),
+        str(year - 1),
+    }
 
 
 def test_csv_of_what_is_seen_comes_as_a_file(window: Visit, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from ecc_listener import notice_table
 from ecc_listener.notices import Notice
-from ecc_listener.sqlite import connect
+from ecc_listener.sqlite import connect, utc_us
 from viewers import MINUTE_US, NOON_US, READING, House, program, text_of
 
 DAY = "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
@@ -118,6 +118,16 @@ def test_spreadsheets_get_the_same_points_in_the_viewer_s_units_and_time(viewer:
     assert len(rows) == 11
     assert rows[0][:5] == ["2026-01-01 13:00:00", "2026-01-01T12:00:00Z", "ECCTH02", "Hall", "1"]
     assert rows[0][5:8] == ["10.0", "10.0", "10.0"]
+
+
+def test_years_laid_over_each_other_come_into_one_table(house: House, viewer: TestClient) -> None:
+    house.stored((utc_us("2025-01-01 12:00:00"), READING))
+    _, *rows = lines(viewer, f"sensor=ECCTH02&sensor=ECCTH01&years=2&{DAY}")
+    assert [row[1] for row in rows if row[1] < "2026"] == ["2025-01-01T12:00:00Z"]
+    assert len(rows) == 12
+    leap = "start=2024-02-29T00:00:00Z&end=2024-03-01T00:00:00Z"
+    assert len(lines(viewer, f"sensor=ECCTH01&years=2&{leap}")) == 1
+    assert viewer.get(f"/history.csv?sensor=ECCTH01&years=7&{DAY}").status_code == 400
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+49", "-1", "@sum"])

@@ -13,6 +13,8 @@ from typing import NamedTuple, TypeAlias
 from ecc_listener.history import Bucket, History, Row
 from ecc_listener.sqlite import utc_us
 
+MAX_POINTS = 2_200
+"""Of one sensor in one answer: two weeks of readings every ten minutes, and a few more."""
 MEASURES = ("temperature_f", "humidity_percent", "dew_point_f")
 _SECOND_US = 1_000_000
 _HOUR_S, _DAY_S = 3600, 86_400

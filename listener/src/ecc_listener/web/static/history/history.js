@@ -105,7 +105,8 @@ function tell() {
   const notices = tellNotices(document.querySelector("#notices ul"), lines, window_, format);
   document.querySelector("#notices").hidden = notices === 0;
   tellTable();
-  document.querySelector("#csv").href = dataAddress("/history.csv", view.sensors, window_);
+  const years = view.compare === "years" ? lines.length : 1;
+  document.querySelector("#csv").href = dataAddress("/history.csv", view.sensors, window_, years);
   history.replaceState(null, "", addressOf("/history", view));
   fillForm();
 }
@@ -164,7 +165,6 @@ function change() {
   const before = view;
   view = readForm(form);
   view.range ??= before.range;
-  if (view.sensors.length !== 1) view.compare = "rooms";
   window_ = windowOf(view, first, Date.now());
   load();
 }

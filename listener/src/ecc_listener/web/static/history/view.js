@@ -10,11 +10,12 @@ const BEYOND = 0.75;
 export function readForm(form) {
   const given = new FormData(form);
   const fixed = form.dataset.start !== "";
+  const sensors = given.getAll("sensor");
   return {
-    sensors: given.getAll("sensor"),
+    sensors,
     range: given.get("range"),
     measures: given.getAll("measure"),
-    compare: given.get("compare") ?? "rooms",
+    compare: sensors.length === 1 && given.get("compare") ? "years" : "rooms",
     start: fixed ? Number(form.dataset.start) * 1000 : null,
     end: fixed ? Number(form.dataset.end) * 1000 : null,
   };
@@ -49,11 +50,12 @@ export function addressOf(path, view) {
   return `${path}?${query}`;
 }
 
-/** Give the address of the data of a window. */
-export function dataAddress(path, sensors, [start, end]) {
+/** Give the address of the data of a window, and of the same one in so many `years`. */
+export function dataAddress(path, sensors, [start, end], years = 1) {
   const query = new URLSearchParams(sensors.map((sensor) => ["sensor", sensor]));
   query.set("start", iso(start));
   query.set("end", iso(end));
+  if (years > 1) query.set("years", years);
   return `${path}?${query}`;
 }
 
