@@ -30,3 +30,10 @@ def test_the_readme_names_every_target_and_each_has_a_help_line() -> None:
     for target in targets:
         assert f"| `make {target}" in README
         assert re.search(rf"^{target}:.*## \w", makefile, re.MULTILINE), target
+
+
+def test_the_pictures_are_there_and_small() -> None:
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
+    assert pictures
+    for picture in pictures:
+        assert (ROOT / picture).stat().st_size < 60_000
