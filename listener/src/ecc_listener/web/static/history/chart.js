@@ -51,7 +51,7 @@ export class Chart {
   show(window) {
     this.window = window;
     this.point(null);
-    this.graph?.updateOptions({ dateWindow: window, valueRange: this.valueRange() });
+    this.graph.updateOptions({ dateWindow: window, valueRange: this.valueRange() });
   }
 
   valueRange() {
@@ -157,8 +157,9 @@ export class Chart {
     }
   }
 
-  /** Give the drawing area in client pixels. */
+  /** Give the drawing area in client pixels; null before anything is drawn. */
   area() {
+    if (!this.graph) return null;
     const box = this.plot.getBoundingClientRect();
     const { x, w } = this.graph.getArea();
     return { left: box.left + x, width: w };

@@ -4,9 +4,9 @@
 const TAP_PX = 8;
 const KEY_PAN = 0.25;
 
-/** Listen on a plot; `area()` gives its drawing area as {left, width} in client pixels. */
+/** Listen on a plot; `area()` gives its drawing area as {left, width} in client pixels, null before it is drawn. */
 export function listen(plot, area, wishes) {
-  const share = (clientX) => (clientX - area().left) / area().width;
+  const share = (clientX) => (area() ? (clientX - area().left) / area().width : 0);
   const down = new Map(); // pointers that touch the plot, by id: where they are now
   let drag = null; // {from, x, selects}: what one pointer has begun
 
@@ -30,7 +30,7 @@ export function listen(plot, area, wishes) {
     } else if (drag) {
       drag.moved ||= Math.abs(event.clientX - drag.from) > TAP_PX;
       if (drag.selects && drag.moved) wishes.mark(share(drag.from), share(event.clientX));
-      if (!drag.selects && drag.moved) wishes.pan((drag.x - event.clientX) / area().width);
+      if (!drag.selects && drag.moved) wishes.pan(share(drag.x) - share(event.clientX));
       drag.x = event.clientX;
     }
     down.set(event.pointerId, event.clientX);
@@ -51,7 +51,7 @@ export function listen(plot, area, wishes) {
     if (event.pointerType === "mouse" && !down.size) wishes.point(null);
   });
   plot.addEventListener("dblclick", () => wishes.reset());
-  plot.addEventListener("wheel", (event) => wheel(event, share, area, wishes), { passive: false });
+  plot.addEventListener("wheel", (event) => wheel(event, share, wishes), { passive: false });
 }
 
 /** Two fingers: what lies under each stays under it. */
@@ -63,9 +63,9 @@ function pinch(down, event, share, wishes) {
 }
 
 /** The page goes on scrolling; only with Ctrl (a touchpad's pinch) or sideways the wheel is the plot's. */
-function wheel(event, share, area, wishes) {
+function wheel(event, share, wishes) {
   if (event.ctrlKey) wishes.zoom(Math.exp(Math.max(-50, Math.min(50, event.deltaY)) / 100), share(event.clientX));
-  else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) wishes.pan(event.deltaX / area().width);
+  else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) wishes.pan(share(event.deltaX) - share(0));
   else return;
   event.preventDefault();
 }

@@ -31,7 +31,7 @@ let comfort = null;
 let asking = null;
 let timer = null;
 
-const shown = () => charts.filter((chart) => !chart.figure.hidden);
+const shown = () => charts.filter((chart) => chart.graph && !chart.figure.hidden);
 
 /** Ask for what the window shows, and for half a window more on either side, so that it can be moved at once. */
 async function load() {
@@ -199,6 +199,7 @@ form.addEventListener("change", (event) => {
 });
 document.querySelector("#seen").addEventListener("toggle", tellTable);
 document.querySelector("#png").addEventListener("click", async () => {
+  if (!shown().length) return;
   const title = `${document.querySelector("#title").textContent}, ${state.textContent}`;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await toPng(shown(), title, lines));
