@@ -95,6 +95,9 @@ class Settings(BaseSettings):
         ge=timedelta(0),
         le=timedelta(days=365),
     )
+    limits_file_path: Path = Field(
+        Path("ECCMQTTIoT_Limits.ini"), description="file with the limits of rooms and sensors"
+    )
     max_log_archives: int = Field(9, description="gzipped logs to keep", ge=0, le=9999)
     archive_log_size: ByteSize = Field(
         ByteSize(1073741824), description="bytes at which the log is archived", ge=1000
