@@ -103,8 +103,9 @@ class FramedSocket:
         return self._read[start : self._position]
 
     def waits(self) -> bool:
-        """Say whether bytes wait inside of TLS, where nobody sees them by waiting for the socket."""
-        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+        """Say whether something waits in here, where nobody sees it by waiting for the socket."""
+        is_pending = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+        return is_pending or self.next_kind() is not None
 
     def send(self, data: bytes | bytearray) -> int:
         """Take all of `data`, a packet or more; it is sent by `flush`."""

@@ -98,7 +98,7 @@ class Session:
         messages: list[Message] = []
         try:
             client.connection.fill()
-            while self._client is client and (published := self._next(client)) is not None:
+            while self._client is client and (published := self._next(client, messages)) is not None:
                 # They came one after the other: a microsecond apart, so that no two rows bear the same time.
                 now_us = time.time_ns() // 1000
                 messages += [Message(at_us, *one) for at_us, one in enumerate(published, now_us)]
@@ -108,12 +108,13 @@ class Session:
             self._upkeep(client)
         return messages
 
-    def _next(self, client: "_Client") -> list[Publish] | None:
+    def _next(self, client: "_Client", before: list[Message]) -> list[Publish] | None:
         """Take the PUBLISH packets that come next, or let paho handle the other packet that does."""
         published = client.connection.publishes()
         if not published:
             kind = client.connection.next_kind()
-            if kind is None:
+            if kind is None or (kind == PINGRESP and before):
+                # What came before the answer to a barrier is to be seen before it: it is for the next call.
                 return None
             self._check(client.loop_read(), client)
             self._pongs += kind == PINGRESP
