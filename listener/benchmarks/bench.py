@@ -27,6 +27,8 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "tests")]
 
 from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto21, Publisher, until  # noqa: E402
+from ecc_listener.backup import newest  # noqa: E402
+from ecc_listener.daily_backup import DailyBackup  # noqa: E402
 from ecc_listener.history import History  # noqa: E402
 from ecc_listener.quarantine import Arrival  # noqa: E402
 from ecc_listener.reading import decode  # noqa: E402
@@ -359,6 +361,49 @@ def ten_years(figures: Figures, days: int) -> None:
     assert rows == years.readings
 
 
+def copies(figures: Figures, slots: int) -> None:
+    """Back a large database up while readings are stored, and take all of it out."""
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        path = Path(folder) / "db.sqlite3"
+        rows = _ten_years(path, slots)
+        _let_settle(path)
+        store = Store(path, 1_000_000)
+        quiet_ms = _commits_ms(store, 0, lambda number: number < 500)
+        daily = DailyBackup(path, Path(folder), 0.0)
+        daily.tick(time.time_ns() // 1000, 1e6)
+        began_s = time.monotonic()
+        busy_ms = _commits_ms(store, 500, lambda _: newest(Path(folder)) is None)
+        daily.stop(10)
+        note(figures, f"backup of {path.stat().st_size / 1e6:,.0f} MB", time.monotonic() - began_s, "s")
+        note(figures, "  its size", next(Path(folder).glob("*.gz")).stat().st_size / 1e6, "MB")
+        note(figures, "  a reading committed meanwhile, median", statistics.median(busy_ms), "ms")
+        note(figures, "    the same without a backup", statistics.median(quiet_ms), "ms")
+        store.close()
+        for name in ("csv", "jsonl", "parquet"):
+            words = ["-m", "ecc_listener", "export", "-d", str(path), "--format", name]
+            began_s = time.monotonic()
+            process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            assert process.returncode == 0
+            speed = rows / (time.monotonic() - began_s)
+            note(figures, f"export of {rows:,} readings as {name}", speed, "rows/s")
+            note(figures, "  memory for " + name + ", at the most", usage.ru_maxrss / 1024, "MB", "flat")
+
+
+def _commits_ms(store: Store, first: int, goes_on: Callable[[int], bool]) -> list[float]:
+    """Commit a reading at a time, as they come from sensors; give how long each took."""
+    reading = decode(OFFICE)
+    spent_ms: list[float] = []
+    while goes_on(len(spent_ms)):
+        number = first + len(spent_ms) + 1
+        began_s = time.perf_counter()
+        store.commit(Burst(number, [Arrival(time.time_ns() // 1000, reading)], [], []), number - 1)
+        spent_ms.append(1000 * (time.perf_counter() - began_s))
+        time.sleep(0.01)
+    return spent_ms
+
+
 def _status(pid: int, field: str) -> int:
     """Sum a field of all threads where it is one of a thread's, or take it from the process."""
     files = [Path(f"/proc/{pid}/status")]
@@ -398,6 +443,7 @@ def main() -> None:
         "idle": lambda figures: idle(figures, 120),
         "history": lambda figures: history(figures, 525_600),
         "memory": lambda figures: memory(figures, 1_000_000),
+        "copies": lambda figures: copies(figures, 525_600),
         "ten_years": lambda figures: ten_years(figures, 3652),
     }
     parser = argparse.ArgumentParser(description=__doc__)

@@ -26,6 +26,7 @@ from ecc_listener.schema import MIGRATIONS
 from ecc_listener.settings import load
 from ecc_listener.sqlite import StoreError, connect_readonly, utc_us
 from ecc_listener.store import Burst, Store
+from faults.disks import disk
 from listeners import Listener
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -276,6 +277,26 @@ def test_a_plain_copy_with_its_wal_and_a_file_of_the_original_are_as_good(live: 
         old.commit()
         assert put_back(live, copy) == 0
     assert hours(live) == [0]
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_a_full_disk_leaves_all_as_it_was(
+    live: Path, saved: Path, tmp_path: Path, *, is_packed: bool
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    plain = tmp_path / "elsewhere" / "plain"
+    plain.write_bytes(gzip.decompress(saved.read_bytes()))
+    with disk(tmp_path) as small:
+        there = small.mount / live.name
+        shutil.copy(live, there)
+        small.fill()
+        with pytest.raises(StoreError, match=r"disk is full|No space left"):
+            put_back(there, saved if is_packed else plain)
+        small.ballast.unlink()
+        assert hours(there) == [1, 2, 3]
+        assert put_back(there, saved if is_packed else plain) == 0
+        assert hours(there) == [1, 2]
 
 
 def test_it_asks_and_no_is_the_default(live: Path, saved: Path) -> None:

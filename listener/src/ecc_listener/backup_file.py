@@ -50,6 +50,8 @@ def unpack(backup: Path, target: Path) -> Holds:
         return _known(target)
     except (sqlite3.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
         target.unlink(missing_ok=True)
+        if isinstance(error, sqlite3.Error) and "disk is full" in str(error):
+            raise StoreError(explain(error, target)) from None
         raise StoreError(
             f"{backup.name} is damaged ({error}); nothing was changed; take another one"
         ) from None

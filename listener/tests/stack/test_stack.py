@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -20,6 +21,11 @@ from projects import Project, project
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
+ORIGINAL_TABLE = (
+    "CREATE TABLE ECCTempHum(recordWrittenUTC TEXT, dewPointF REAL, temperatureF REAL,"
+    " relHumidityPercent REAL, battVoltage REAL, battPercent REAL, apRSSI INTEGER,"
+    " sensorName TEXT, PRIMARY KEY (sensorName, recordWrittenUTC))"
+)
 GENERATIONS = pytest.mark.parametrize("generation", [1, 2])
 
 
@@ -347,6 +353,38 @@ def test_the_digest_is_written_in_the_container(stack: Project) -> None:
     assert base64.b64decode(letter["picture"]).startswith(b"\x89PNG")
 
 
+def test_when_all_is_lost_the_backups_bring_it_back(stack: Project) -> None:
+    """Follow the README: settings and passwords, `make up`, the newest backup, then the archives."""
+    archive = stack.folder / "data/db/ECCTempHum-202012190304-202012190304.sqlite3"
+    with sqlite3.connect(archive) as old:
+        old.execute(ORIGINAL_TABLE)
+        values = "'2020-12-19 03:04:05.678901', 1, 2, 3, 4, 5, -6, 'ECCTH99'"
+        old.execute(f"INSERT INTO ECCTempHum VALUES ({values})")
+    old.close()
+    rows, account = stack.count(), stack.account()
+    assert stack.run("make", "down").returncode == 0
+    # The stack stands: the backup is made all the same.
+    made = stack.run("make", "backup", "SECRETS=yes")
+    assert made.returncode == 0, made.stdout + made.stderr
+    database, copied, secrets = (line.split()[0] for line in made.stdout.splitlines()[-3:])
+    for lost in ("data/db", "data/broker", "data/logs", "secrets"):
+        shutil.rmtree(stack.folder / lost)
+    (stack.folder / ".env").unlink()
+
+    assert stack.run("tar", "-xzf", secrets).returncode == 0
+    up = stack.run("make", "up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert stack.account() == account
+    for name in (database, copied):
+        done = stack.run("make", "restore", f"FILE={name}", "YES=yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+    until(lambda: stack.is_healthy("listener"), 60)
+    assert stack.count() == rows
+    told = stack.run("make", "--silent", "export", "OPTIONS=--sensor ECCTH99")
+    assert len(told.stdout.splitlines()) == 2, told.stderr
+    _still_serves(stack)
+
+
 def test_down_and_up_loses_nothing(stack: Project) -> None:
     stack.publish(OFFICE)
     rows = stack.count()
@@ -444,11 +482,7 @@ def test_an_installation_of_the_original_moves_over_with_compose_2() -> None:
         (made.folder / "secrets/mqtt_credentials").write_text("church, old password \r\n")
         (made.folder / "data/db").mkdir(parents=True, exist_ok=True)
         with sqlite3.connect(made.folder / "data/db/ECCTempHum.sqlite3") as old:
-            old.execute(
-                "CREATE TABLE ECCTempHum(recordWrittenUTC TEXT, dewPointF REAL, temperatureF REAL,"
-                " relHumidityPercent REAL, battVoltage REAL, battPercent REAL, apRSSI INTEGER,"
-                " sensorName TEXT, PRIMARY KEY (sensorName, recordWrittenUTC))"
-            )
+            old.execute(ORIGINAL_TABLE)
             values = "'2020-12-19 03:04:05.678901', 1, 2, 3, 4, 5, -6, 'ECCTH01'"
             old.execute(f"INSERT INTO ECCTempHum VALUES ({values})")
         old.close()
