@@ -33,8 +33,6 @@ _DELETE = (
     "DELETE FROM main.ECCTempHum AS one WHERE one.sensorName = ? AND one.recordWrittenUTC BETWEEN ? AND ?"
     f" AND EXISTS ({same_key('other')})"
 )
-_OF_THE_BACKUP = {"ECCKnownSensor", "ECCRejected", "ECCDelivery", "ECCCounter"}
-_TRIES, _TRY_MS = 50, 100
 
 
 def leave_out(new: Path, others: Sequence[Path]) -> int:

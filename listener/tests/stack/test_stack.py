@@ -274,12 +274,15 @@ def test_the_page_works_in_every_state_of_the_listener(stack: Project) -> None:
 
 def test_a_backup_is_put_back_and_what_came_since_is_kept_aside_or_merged(stack: Project) -> None:
     rows = stack.count()
+    (stack.folder / "data/db/ECCMQTTIoT_Limits.ini").touch()
     made = stack.run("make", "backup")
     assert made.returncode == 0, made.stdout + made.stderr
     database, settings = made.stdout.split()[0], made.stdout.splitlines()[-2]
     assert (stack.folder / database).stat().st_uid == (stack.folder / "data/db").stat().st_uid
     assert "Without the passwords" in made.stdout
-    assert "secrets" not in stack.run("tar", "-tzf", settings).stdout
+    inside = stack.run("tar", "-tzf", settings).stdout
+    assert {".env", "mosquitto/acl", "data/db/ECCMQTTIoT_Limits.ini"} <= set(inside.split())
+    assert "secrets" not in inside
     with_secrets = stack.run("make", "backup", "SECRETS=yes").stdout.splitlines()[-1]
     assert (stack.folder / with_secrets).stat().st_mode & 0o777 == 0o600
     assert "secrets/mqtt_credentials" in stack.run("tar", "-tzf", with_secrets).stdout
