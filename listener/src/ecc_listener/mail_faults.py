@@ -49,6 +49,9 @@ def explain(error: Exception, server: Server) -> Fault:
         return _of_certificate(error, server)
     if isinstance(error, ssl.SSLError):
         return _of_tls(error, server)
+    if isinstance(error, UnicodeError):
+        step = f"write only ASCII letters into {_SECRET}, then make restart"
+        return Fault("address or password holds a letter that no mail server takes", step)
     return _of_network(error, server)
 
 
