@@ -1,8 +1,10 @@
+import os
 import re
 import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from brokers import OFFICE
+from ecc_listener import archive as archive_module
 from ecc_listener.archive import ArchiveWaits
 from ecc_listener.archiver import Archiver
 from ecc_listener.data_files import archives
@@ -247,6 +250,36 @@ def test_who_comes_to_read_lets_the_archive_happen_first(store: Store) -> None:
             process.wait(1)
         archive_marker(store.path).unlink()
         assert process.wait(5) == 0
+
+
+def test_a_marker_that_a_killed_listener_left_holds_nobody_up(store: Store) -> None:
+    commit(store, ("a", NOON_US))
+    archive_marker(store.path).touch()
+    os.utime(archive_marker(store.path), (0, 0))
+    began_s = time.monotonic()
+    assert History(store.path).count(*FOR_EVER) == 1
+    assert time.monotonic() - began_s < 2
+
+
+def test_a_full_disk_postpones_it_and_is_told_of_once(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(store, ("a", NOON_US))
+    archiver = Archiver(store, 1)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(archive_module, "sync", full)
+        for second in range(200):
+            archiver.tick(second)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "No space left" in archiver.waits_because
+    commit(store, ("a", NOON_US + 1))
+    for second in range(200, 300):
+        archiver.tick(second)
+    assert len(archives(store.path)) == 1
 
 
 # Every system call that changes a file or a folder: between two others a kill changes nothing.

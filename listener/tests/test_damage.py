@@ -274,6 +274,18 @@ def test_damage_found_by_reading_alone_is_repaired_too(path: Path) -> None:
         assert len(damage.set_aside_files(path)) == 1
 
 
+def test_what_succeeds_in_between_hides_no_damage(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(damage, "CHECKED_WHOLE_BYTES", 0)
+    damages.ALL["sqlite_autoindex_ECCTempHum_1: root zeroed"](path)
+    with closing(Store(path, 1_000_000)) as store:
+        for _ in range(2):
+            with pytest.raises(StoreError, match="damaged"):
+                store.commit(burst(3, 5_000, 10), 0)
+            store.recorded()
+        store.commit(burst(3, 5_000, 10), 0)
+    assert len(damage.set_aside_files(path)) == 1
+
+
 @pytest.fixture
 def listener(tmp_path: Path, broker: Mosquitto) -> Iterator[Listener]:
     made = Listener(tmp_path / "listener", broker.port)

@@ -43,7 +43,7 @@ class Archiver:
         """Do what is due; the caller is between two bursts.
 
         Raises:
-            StoreError: the disk is full or failing; the readings are where they were.
+            StoreError: nobody can know how large the file is.
 
         """
         if self._tries_left:
@@ -62,13 +62,11 @@ class Archiver:
         self._tries_left -= 1
         try:
             archive = self._store.archive()
-        except ArchiveWaits as reason:
-            if not self._tries_left:
+        except StoreError as reason:
+            # Who reads may be done in a second; a full disk may not.
+            if not self._tries_left or not isinstance(reason, ArchiveWaits):
                 self._postpone(now_s, str(reason))
             return
-        except StoreError as error:
-            self._postpone(now_s, str(error))
-            raise
         self._tries_left, self.waits_since_s = 0, None
         archive_marker(self._store.path).unlink(missing_ok=True)
         _log.info("The database was full: it is now %s, and a new one has begun", archive.name)

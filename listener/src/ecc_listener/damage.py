@@ -25,6 +25,7 @@ _DAMAGED_TEXTS = (
 )
 """What SQLite says with the code of a wrong statement; those of this program are right."""
 _MAX_VERSION = 1000
+_TIMEOUT_S = 2.0
 _MAX_NAMES = 1000
 _OURS = {"ECCTempHum", "ECCTempHumSensor", "ECCRejected"}
 _COLUMNS = {
@@ -63,7 +64,7 @@ def look(path: Path, inode: int = 0) -> None:
     uri = f"file:{quote(str(path.absolute()))}"
     # A journal that a crash has left must be rolled back, which is writing.
     mode = "rw" if Path(f"{path}-journal").exists() else "ro"
-    with closing(sqlite3.connect(f"{uri}?mode={mode}", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{uri}?mode={mode}", uri=True, timeout=_TIMEOUT_S)) as connection:
         tables = _tables(connection)
         if tables and not _OURS & tables:
             with closing(sqlite3.connect(f"{uri}?immutable=1", uri=True)) as alone:

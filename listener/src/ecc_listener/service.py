@@ -287,7 +287,7 @@ class Service:
         try:
             self.archiver.tick(time.monotonic())
         except StoreError as error:
-            _log.error("The database can't be archived: %s", error)
+            _log.debug("The database's size can't be asked: %s", error)
         if not self.archiver.is_wanted:
             self.summing.tick(time.monotonic())
 

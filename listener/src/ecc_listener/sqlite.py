@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 _BUSY_TIMEOUT_S = 2.0
-_ARCHIVE_POLL_S, _ARCHIVE_POLLS = 0.05, 50
+_ARCHIVE_POLL_S, _ARCHIVE_POLLS, _ARCHIVE_WITHIN_S = 0.05, 50, 10
 _FAULTS = {
     "locked": "another program holds the database; close the program that has it open",
     "disk is full": "the disk is full; free some space",
@@ -64,10 +64,7 @@ def connect_readonly(path: Path) -> sqlite3.Connection:
         StoreError: there is no such file, or it can't be read.
 
     """
-    for _ in range(_ARCHIVE_POLLS):
-        if not archive_marker(path).exists():
-            break
-        time.sleep(_ARCHIVE_POLL_S)
+    _let_archive(path)
     if not path.exists():
         raise StoreError(f"{path} isn't there; the listener makes it when it starts")
     uri = f"file:{quote(str(path))}?mode=ro"
@@ -80,6 +77,18 @@ def connect_readonly(path: Path) -> sqlite3.Connection:
             return _opened(uri + "&immutable=1")
     except sqlite3.Error as error:
         raise StoreError(explain(error, path)) from None
+
+
+def _let_archive(path: Path) -> None:
+    """Wait a little while an archive is wanted; an older marker was left by a listener that was killed."""
+    for _ in range(_ARCHIVE_POLLS):
+        try:
+            is_old = abs(time.time() - archive_marker(path).stat().st_mtime) > _ARCHIVE_WITHIN_S
+        except OSError:
+            return
+        if is_old:
+            return
+        time.sleep(_ARCHIVE_POLL_S)
 
 
 def _opened(uri: str) -> sqlite3.Connection:

@@ -75,8 +75,8 @@ class Store:
             try:
                 with self._writing():
                     return
-            except StoreError:
-                if not self._damage_met:
+            except StoreError as error:
+                if error.__cause__ is None or not damage.is_damage(error.__cause__):
                     raise
         with self._writing():
             pass
@@ -215,7 +215,6 @@ class Store:
             if self._connection is None:
                 self._connection = self._opened()
             yield self._connection
-            self._damage_met = 0
         except (sqlite3.Error, OSError, DamagedError) as error:
             if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
                 self._failed = True
@@ -248,7 +247,10 @@ class Store:
             return False
 
     def _meet_damage(self, error: Exception) -> None:
-        """Move a file out of the way that is damaged when it is opened anew, too: a new one goes on."""
+        """Move a file out of the way that is damaged when it is opened anew, too: a new one goes on.
+
+        What succeeds in between proves nothing: it may have read other pages.
+        """
         self._damage_met += 1
         if self._damage_met < _DAMAGE_TIMES:
             return
@@ -256,7 +258,7 @@ class Store:
             aside = damage.set_aside(self.path)
         except OSError as refused:
             raise StoreError(f"{self.path} is damaged and can't be moved: {refused.strerror}") from None
-        self._failed = False
+        self._failed, self._damage_met = False, 0
         told = (
             "The database was damaged (%s) and is now %s; a new one goes on. Next step: ecc-listener recover"
         )
