@@ -113,6 +113,14 @@ def test_parquet_is_the_same_in_columns(folder: Path, *, to_file: bool) -> None:
     assert (table[1]["temperature_f"], table[1]["rssi_dbm"]) == (73.45, -67)
 
 
+def test_parquet_has_large_groups_and_every_row(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "db.sqlite3", isolation_level=None)) as connection:
+        connection.execute(MANY, (0, 120_000))
+    assert export(folder, "--output", "x.parquet").returncode == 0
+    file = parquet.ParquetFile(folder / "x.parquet")
+    assert (file.metadata.num_rows, file.metadata.num_row_groups) == (120_003, 2)
+
+
 def test_parquet_without_its_library_says_the_next_step(folder: Path) -> None:
     (folder / "pyarrow.py").write_text("raise ImportError")
     told = export(folder, "--output", "x.parquet", PYTHONPATH=str(folder))

@@ -19,6 +19,7 @@ from ecc_listener.sqlite import StoreError, utc_us
 
 Write = Callable[[list[Row]], None]
 
+_BATCHES_IN_A_GROUP = 10  # Small groups make a Parquet file large and slow to read.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -66,9 +67,7 @@ def _jsonl(out: IO[bytes], look: Look) -> Iterator[Write]:
     def write(rows: list[Row]) -> None:
         lines = []
         for row in rows:
-            moment = _moment(row.utc)
-            time = (moment.astimezone() if look.is_local else moment).isoformat(timespec="microseconds")
-            values = dict(zip(names, (time, *_values(row, look)), strict=True))
+            values = dict(zip(names, (_iso(row.utc, look), *_values(row, look)), strict=True))
             lines.append(json.dumps(values, ensure_ascii=False) + "\n")
         out.write("".join(lines).encode(errors="replace"))
 
@@ -90,14 +89,23 @@ def _parquet(out: IO[bytes], look: Look) -> Iterator[Write]:
     columns = [("time", pa.timestamp("us", "UTC")), *zip(names, types, strict=True)]
     schema = pa.schema(columns)
 
+    batches: list[pa.RecordBatch] = []
     with parquet.ParquetWriter(out, schema) as writer:
 
         def write(rows: list[Row]) -> None:
             table = [(utc_us(row.utc), *_values(row, look)) for row in rows]
             arrays = map(pa.array, zip(*table, strict=True), schema.types)
-            writer.write_batch(pa.record_batch(list(arrays), schema=schema))
+            batches.append(pa.record_batch(list(arrays), schema=schema))
+            if len(batches) == _BATCHES_IN_A_GROUP:
+                flush()
+
+        def flush() -> None:
+            if batches:
+                writer.write_table(pa.Table.from_batches(batches))
+                batches.clear()
 
         yield write
+        flush()
 
 
 def _names(look: Look) -> list[str]:
@@ -121,6 +129,13 @@ def _celsius(fahrenheit: object) -> float | None:
 def _number(value: object) -> float | None:
     """Leave out what is no number: the original stored whatever text a sensor sent."""
     return value if isinstance(value, int | float) and isfinite(value) else None
+
+
+def _iso(utc: str, look: Look) -> str:
+    if look.is_local:
+        return _moment(utc).astimezone().isoformat(timespec="microseconds")
+    # The original left out a fraction of zero.
+    return f"{utc[:10]}T{utc[11:19]}{utc[19:] or '.000000'}+00:00"
 
 
 def _moment(utc: str) -> datetime:
