@@ -223,6 +223,16 @@ def test_a_listener_killed_while_mail_is_down_sends_all_of_it_later_and_none_twi
     assert "abcdefghijklmnop" not in listener.log()
 
 
+def test_what_was_taken_is_recorded_without_waiting_for_the_next_tick(
+    listener: Listener, server: MailServer
+) -> None:
+    listener.start()
+    insert(listener, *(f"{number}" for number in range(20)))
+    # A letter a tick would take 20 s.
+    until(lambda: listener.query("SELECT doneUpTo FROM ECCMailWay") == [(20,)], 15)
+    assert server.subjects() == [f"{number}" for number in range(20)]
+
+
 def test_a_stop_waits_for_the_letter_that_is_on_its_way(listener: Listener, server: MailServer) -> None:
     server.on_mail = lambda: time.sleep(1)
     listener.start()

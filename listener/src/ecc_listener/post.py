@@ -52,6 +52,11 @@ class Post:
         else:
             _log.warning("Mail is %s", OFF)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a letter is on its way."""
+        return self._mailer.is_busy
+
     def tick(self, now_us: int) -> None:
         """Record what became of letters; hand out what is due.
 
