@@ -303,8 +303,11 @@ def test_the_listener_goes_on_within_seconds_and_says_so(broker: Mosquitto, list
     broker.publish(OFFICE, OFFICE)
     until(lambda: listener.count() == 2)
     assert "The database was damaged" in listener.log()
+    notice = "SELECT kind, overUTC IS NULL FROM ECCNotice WHERE kind = 'damaged'"
+    until(lambda: listener.query(notice) == [("damaged", 1)])
     told = listener.run("recover")
     assert told.returncode == 0
+    until(lambda: listener.query(notice) == [("damaged", 0)])
     assert "1 readings recovered, now in ECCTempHum-2" in told.stdout
     assert History(listener.database).count(*FOR_EVER) == 3
     assert listener.run("recover").stdout.startswith("No damaged file lies beside")

@@ -44,6 +44,7 @@ KINDS = {
     "quarantine": Kind(15),
     "backup": Kind(16),
     "archive": Kind(17),
+    "damaged": Kind(17),
     "limits_file": Kind(18),
     "mail": Kind(19, is_quiet=True),
     "clock": Kind(20, is_event=True),

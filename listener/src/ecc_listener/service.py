@@ -18,10 +18,12 @@ from ecc_listener.alarm import Alarm
 from ecc_listener.archiver import Archiver
 from ecc_listener.credentials import read_mqtt
 from ecc_listener.daily_backup import DailyBackup
+from ecc_listener.damage import set_aside_files
 from ecc_listener.deliveries import Deliveries, packet
 from ecc_listener.health import utc_iso
 from ecc_listener.local_time import local_zone
 from ecc_listener.lookout import Lookout, Moment
+from ecc_listener.notices import Wrong
 from ecc_listener.post import Post
 from ecc_listener.quarantine import RETAINED, Arrival, Rejected
 from ecc_listener.reading import NotAReading, decode
@@ -296,6 +298,9 @@ class Service:
             _log.debug("The database's size can't be asked: %s", error)
         if not self.archiver.is_wanted:
             self.summing.tick(time.monotonic())
+        aside = ", ".join(path.name for path in set_aside_files(self.settings.database_file_path))
+        damaged = Wrong("damaged", "", None, 0, {"files": aside})
+        self.lookout.watch.findings.judge(damaged, bad=bool(aside), now_us=self.moment().steady_us)
 
     def keep_post(self) -> None:
         """Hand out letters that are due, record what became of them; see to the weekly digest."""

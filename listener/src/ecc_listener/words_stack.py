@@ -131,6 +131,19 @@ def archive(scene: Scene) -> Words:
     )
 
 
+def damaged(scene: Scene) -> Words:
+    """Say: a damaged database lies aside."""
+    rows: Rows = (("File", scene.text("files")),)
+    if scene.notice.over_us is not None:
+        return Words("The damaged database has been read as far as possible", None, _NOTHING, ())
+    return Words(
+        "The database was damaged and has been moved aside",
+        "The power went, the disk is failing, or another program wrote to it.",
+        "New readings go into a new one. Run `make recover`: it puts back what can be read of the old one.",
+        rows,
+    )
+
+
 def limits_file(scene: Scene) -> Words:
     """Say: the limits file has mistakes."""
     rows: Rows = (("File", scene.text("file")),)
@@ -189,6 +202,7 @@ STACK_WORDS: dict[str, Callable[[Scene], Words]] = {
         quarantine,
         backup,
         archive,
+        damaged,
         limits_file,
         mail,
         clock,
