@@ -39,7 +39,7 @@ def main(settings: Settings, arguments: dict[str, object]) -> int:
 
     """
     backup, database = Path(str(arguments["file"])), settings.database_file_path
-    target = _target(backup, database)
+    target, now = _target(backup, database), datetime.now(UTC)
     new = target.with_name(f"{target.name}.restoring")
     try:
         print(f"The backup   {_said(unpack(backup, new), local_zone())}")
@@ -51,9 +51,9 @@ def main(settings: Settings, arguments: dict[str, object]) -> int:
             return 1
         with hold(database):
             if target == database:
-                _replace(new, database, is_merge=bool(arguments.get("merge")))
+                _replace(new, database, now, is_merge=bool(arguments.get("merge")))
             else:
-                _add(new, target, database)
+                _add(new, target, database, now)
         return 0
     finally:
         for ending in ("", "-journal"):
@@ -101,7 +101,7 @@ def _is_agreed() -> bool:
         return False
 
 
-def _replace(new: Path, database: Path, *, is_merge: bool) -> None:
+def _replace(new: Path, database: Path, now: datetime, *, is_merge: bool) -> None:
     _forget_unfinished(database)
     is_sound = database.exists() and put_back.settle(database)
     if is_merge and not is_sound:
@@ -111,19 +111,19 @@ def _replace(new: Path, database: Path, *, is_merge: bool) -> None:
     # What is added up of the old readings must not outlive them; it is made anew.
     for ending in ("", "-wal", "-shm", "-journal"):
         Path(f"{summaries_path(database)}{ending}").unlink(missing_ok=True)
-    aside = _aside(database)
+    aside = _aside(database, now)
     put_back.swap(new, database, aside)
     if known:
         print(f"{known:,} of its readings are in archives here, and stay there.")
     print(f"Done. {f'What was there is now {aside.name}.' if aside.exists() else ''}".strip())
 
 
-def _add(new: Path, target: Path, database: Path) -> None:
+def _add(new: Path, target: Path, database: Path, now: datetime) -> None:
     others = [*archives(database), *([database] if database.exists() else [])]
     known = put_back.leave_out(new, others)
     if not look(new).readings:
         raise StoreError(f"all readings of {target.name} are in other files here; nothing was changed")
-    put_back.swap(new, target, _aside(database))
+    put_back.swap(new, target, _aside(database, now))
     if known:
         print(f"{known:,} of its readings are in other files here, and stay there.")
     print(f"Done. {target.name} is part of the history again.")
@@ -137,9 +137,8 @@ def _forget_unfinished(database: Path) -> None:
                 path.unlink()
 
 
-def _aside(database: Path) -> Path:
+def _aside(database: Path, now: datetime) -> Path:
     """Give a name that is free."""
-    now = datetime.now(UTC)
     while True:
         name = f"{database.stem}-before-restore-{now:%Y-%m-%dT%H%M%SZ}{database.suffix}"
         if not database.with_name(name).exists():
