@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import paho.mqtt.client as mqtt
+from paho.mqtt.client import CallbackOnConnect
 from paho.mqtt.enums import CallbackAPIVersion
 
 from brokers import free_port, until
@@ -100,8 +101,14 @@ class Project:
     def count(self, table: str = "ECCTempHum") -> int:
         return int(str(self.query(f"SELECT count(*) FROM {table}")[0][0]))
 
-    def client(self, username: str | None = None, password: str | None = None) -> mqtt.Client:
+    def client(
+        self,
+        username: str | None = None,
+        password: str | None = None,
+        on_connect: CallbackOnConnect | None = None,
+    ) -> mqtt.Client:
         client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        client.on_connect = on_connect
         if username is not None:
             client.username_pw_set(username, password)
         client.connect("127.0.0.1", self.port)
@@ -120,8 +127,11 @@ class Project:
     def refusal(self, username: str | None, password: str | None) -> str:
         """Say with what words a client is refused; empty when it isn't."""
         answers: list[str] = []
-        client = self.client(username, password)
-        client.on_connect = lambda *given: answers.append(str(given[3]) if given[3].is_failure else "")
+        client = self.client(
+            username,
+            password,
+            lambda *given: answers.append(str(given[3]) if given[3].is_failure else ""),
+        )
         until(lambda: answers)
         client.loop_stop()
         return answers[0]
