@@ -65,7 +65,7 @@ def container_restarted(cycles: int) -> Outcome:
 
 
 def restart_container(stack: Project, cycles: int) -> Outcome:
-    """Restart the listener's container of a stack that runs and has an empty database."""
+    """Restart the listener's container of a stack that runs, under load."""
     container = stack.container("listener")
     with Ledger(stack.port, per_second=600, account=stack.account()) as ledger:
         for _ in range(cycles):
@@ -255,7 +255,7 @@ def _locks(intruder: sqlite3.Connection) -> bool:
 
 
 def io_error(cycles: int) -> Outcome:
-    """The Nth write or sync of the listener fails, for every N up to `cycles`."""
+    """The Nth write or sync of the listener fails, for every N up to that many."""
     calls = "pwrite64,fdatasync,fsync,ftruncate"
     failed = 0
     with folder() as where, broker_21(where) as broker, listening(where, broker, start=False) as listener:
