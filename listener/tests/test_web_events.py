@@ -50,6 +50,13 @@ def test_bytes_are_shown_so_that_two_never_look_the_same(payload: bytes, shown: 
     assert harmless(payload, len(payload)) == shown
 
 
+def test_a_message_with_nothing_in_it_is_shown_as_such(house: House) -> None:
+    house.stored(rejected=(Rejected(house.now_us, "t", b"", "empty"),))
+    assert "empty (nothing) 0 bytes, topic t" in text_of(house.viewer().get("/events"))
+    (one,) = program(house.viewer(), "/api/events")["quarantine"]
+    assert (one["payload_shown"], one["payload_bytes"]) == ("", 0)
+
+
 def test_the_newest_come_first_and_as_many_as_asked_for(house: House) -> None:
     house.stored(rejected=tuple(Rejected(house.now_us, "t", b"x", f"fault {number}") for number in range(60)))
     viewer = house.viewer()

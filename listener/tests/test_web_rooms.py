@@ -60,7 +60,7 @@ def test_what_is_wrong_stands_first_in_the_watch_s_words_with_what_to_do(house: 
     assert "One thing needs somebody Office: no reading since 10:30" in shown
     assert "most likely it is empty. Put in a new battery." in shown
     # Trouble comes first, though Attic is before Office.
-    assert shown.index("Office ECCTH01 Office: no reading since") < shown.index("Attic ECCTH09")
+    assert shown.index("Office ECCTH01 No reading since 10:30") < shown.index("Attic ECCTH09")
     told = program(house.viewer(), "/")
     assert told["is_well"] is False
     (trouble,) = told["troubles"]

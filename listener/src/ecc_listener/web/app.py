@@ -4,9 +4,11 @@ A view is a module with `ROUTES`; add it to `_ROUTES`. What views share is in `a
 `now_us` (gives the time in microseconds since 1970) and `observer` (knows the rooms, see `sight`).
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from anyio.to_thread import current_default_thread_limiter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -37,10 +39,21 @@ _ROUTES: list[BaseRoute] = [
 ]
 
 
+_MAX_WORKERS = 6
+"""Threads that look into the files: as many looks at once, and a bound to the memory that they take."""
+
+
+@asynccontextmanager
+async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = _MAX_WORKERS
+    yield
+
+
 def create(settings: Settings, credentials: Credentials | None, now_us: Callable[[], int]) -> Starlette:
     """Make the application; without credentials it is open."""
     app = Starlette(
         routes=_ROUTES,
+        lifespan=_lifespan,
         middleware=[
             Middleware(Guard, gate=Gate(credentials)),
             Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4),

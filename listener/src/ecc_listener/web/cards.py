@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from hashlib import blake2s
+from itertools import pairwise
 from typing import NamedTuple
 
-from ecc_listener.web.latest import SLOTS, Room
+from ecc_listener.web.latest import Room
 from ecc_listener.web.taste import Taste
 
-_WIDTH, _HEIGHT, _MARGIN = 94, 32, 3
+_STEP, _HEIGHT, _MARGIN = 2, 64, 6
+
 _LEAST_SPAN_F = 6.0
 """So that a room whose temperature stands doesn't look stormy."""
 _STEADY_F_PER_H = 0.9
@@ -46,7 +48,7 @@ def card(room: Room, troubles: Sequence[str], taste: Taste) -> Card:
         key=key(room.name),
         title=room.title,
         name=room.name,
-        troubles=tuple(troubles),
+        troubles=tuple(_here(headline, room.title) for headline in troubles),
         temperature_f=room.temperature_f,
         trend=_trend(room.trend_f_per_h),
         humidity_percent=room.humidity_percent,
@@ -60,6 +62,12 @@ def card(room: Room, troubles: Sequence[str], taste: Taste) -> Card:
         signal=signal,
         last_us=room.last_us,
     )
+
+
+def _here(headline: str, title: str) -> str:
+    """Leave out where it is: the card says so."""
+    rest = headline.removeprefix(f"{title}: ")
+    return rest[:1].upper() + rest[1:]
 
 
 def key(name: str) -> str:
@@ -86,22 +94,23 @@ def _range(room: Room, taste: Taste) -> str | None:
 
 
 def _paths(room: Room) -> tuple[str, str]:
-    """Give the last day's temperature as a line with gaps, and the area below it."""
+    """Give the last day's temperature as a line with gaps, and the area below it, slot by slot."""
     values = [sample[0] for sample in room.day if sample]
     if len(values) < 2:  # noqa: PLR2004 - one is no line
         return "", ""
     middle = (min(values) + max(values)) / 2
     span = max(_LEAST_SPAN_F, max(values) - min(values))
     scale = (_HEIGHT - 2 * _MARGIN) / span
-    line, area, stretch = [], [], []
+    line = area = ""
+    start = 0
+    stretch: list[int] = []
     for slot, sample in enumerate((*room.day, None)):
         if sample:
-            x = slot * _WIDTH // (SLOTS - 1)
-            stretch.append(f"{x} {_HEIGHT / 2 - (sample[0] - middle) * scale:.1f}")
+            start = start if stretch else slot * _STEP
+            stretch.append(round(_HEIGHT / 2 - (sample[0] - middle) * scale))
         elif stretch:
-            path = "M" + "L".join(stretch)
-            line.append(path if len(stretch) > 1 else f"{path}h1")
-            first, last = (point.split(" ")[0] for point in (stretch[0], stretch[-1]))
-            area.append(f"{path}L{last} {_HEIGHT}H{first}z")
+            steps = " ".join(f"{_STEP} {y - before}" for before, y in pairwise(stretch)) or "1 0"
+            path = f"M{start} {stretch[0]}l{steps}"
+            line, area = line + path, f"{area}{path}V{_HEIGHT}H{start}z"
             stretch = []
-    return "".join(line), "".join(area)
+    return line, area

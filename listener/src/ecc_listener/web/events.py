@@ -63,8 +63,8 @@ def read(connection: sqlite3.Connection, count: int) -> Events:
 
 def _refused(connection: sqlite3.Connection, count: int) -> list[Refused]:
     rows = connection.execute(
-        "SELECT receivedUTC, topic, reason, substr(payload, 1, ?), length(payload), replayedUTC"
-        " FROM ECCRejected ORDER BY rowid DESC LIMIT ?",
+        "SELECT receivedUTC, topic, reason, coalesce(substr(payload, 1, ?), x''), length(payload),"
+        " replayedUTC FROM ECCRejected ORDER BY rowid DESC LIMIT ?",
         (_PAYLOAD_SHOWN, count),
     )
     return [

@@ -64,9 +64,9 @@ def view(sight: Sight, taste: Taste) -> View:
 
 
 def in_order(rooms: Iterable[Room], in_trouble: Iterable[str]) -> list[Room]:
-    """Sort rooms: trouble first, then by place and name."""
-    troubled = set(in_trouble)
-    return sorted(rooms, key=lambda room: (room.name not in troubled, room.title.casefold(), room.name))
+    """Sort rooms: trouble first, the gravest before, then by place and name."""
+    rank = {name: place for place, name in enumerate(in_trouble)}
+    return sorted(rooms, key=lambda room: (rank.get(room.name, len(rank)), room.title.casefold(), room.name))
 
 
 @lru_cache(1_000)
