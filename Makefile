@@ -88,6 +88,10 @@ venv: .venv/bin/ecc-listener ## Install the program for this user into .venv
 	@listener/scripts/venv $(PYTHON) listener/requirements-dev.txt
 	@touch $@
 
+.venv/.bench: .venv/.dev listener/requirements-bench.txt
+	@listener/scripts/venv $(PYTHON) listener/requirements-bench.txt
+	@touch $@
+
 .PHONY: test
 test: test-setup .venv/.dev lint ## Run the checks and all tests; as root this installs what they need
 	@listener/scripts/test
@@ -101,7 +105,7 @@ lint: .venv/.dev ## Check style, types, scripts, compose file and Dockerfile
 	@listener/scripts/lint
 
 .PHONY: bench
-bench: .venv/.dev ## Measure speed, size and quiet, each beside a reference (20 minutes)
+bench: .venv/.bench ## Measure speed, size and quiet, each beside a reference (20 minutes)
 	@.venv/bin/python listener/benchmarks/bench.py $(PARTS)
 
 .PHONY: faults

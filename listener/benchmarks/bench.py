@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sized
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -158,11 +158,22 @@ def original_write_path(count: int) -> float:
 
 def latency(figures: Figures, count: int) -> None:
     """Measure from publish to committed row, one message at a time, on an idle system."""
+    spent_ms = listener_latency(count, lambda _folder: nullcontext())
+    note(figures, "one message, publish to committed row, median", statistics.median(spent_ms), "ms", "< 3")
+    note(figures, "  99th of 100", statistics.quantiles(spent_ms, n=100)[98], "ms")
+
+
+def listener_latency(count: int, meanwhile: Callable[[Path], AbstractContextManager[None]]) -> list[float]:
+    """Give milliseconds from publish to committed row, while something goes on in the listener's folder."""
     with broker() as one, tempfile.TemporaryDirectory(dir=CACHE) as folder:
         listener = Listener(Path(folder), one.port)
         listener.start()
         spent_ms = []
-        with Publisher(one.port) as publisher, closing(sqlite3.connect(listener.database)) as reader:
+        with (
+            meanwhile(Path(folder)),
+            Publisher(one.port) as publisher,
+            closing(sqlite3.connect(listener.database)) as reader,
+        ):
             for number in range(1, count + 1):
                 began_s = time.perf_counter()
                 publisher.publish(OFFICE, qos=0)
@@ -171,8 +182,7 @@ def latency(figures: Figures, count: int) -> None:
                 spent_ms.append(1000 * (time.perf_counter() - began_s))
                 time.sleep(0.02)
         listener.stop()
-    note(figures, "one message, publish to committed row, median", statistics.median(spent_ms), "ms", "< 3")
-    note(figures, "  99th of 100", statistics.quantiles(spent_ms, n=100)[98], "ms")
+    return spent_ms
 
 
 def memory(figures: Figures, count: int) -> None:
@@ -184,11 +194,17 @@ def memory(figures: Figures, count: int) -> None:
         pid, tenth = listener.process.pid, count // 10
         fill(one.port, tenth)
         until(lambda: listener.count() >= tenth, 600)
-        early = _status(pid, "VmRSS")
+        early = process_status(pid, "VmRSS")
         fill(one.port, count - tenth)
         until(lambda: listener.count() >= count, 600)
         note(figures, f"memory after {tenth:,} messages", early / 1000, "MB")
-        note(figures, f"memory after {count:,} messages", _status(pid, "VmRSS") / 1000, "MB", "< 60, flat")
+        note(
+            figures,
+            f"memory after {count:,} messages",
+            process_status(pid, "VmRSS") / 1000,
+            "MB",
+            "< 60, flat",
+        )
         listener.stop()
 
 
@@ -205,11 +221,11 @@ def idle(figures: Figures, seconds: int) -> None:
         assert listener.process
         pid = listener.process.pid
         time.sleep(3)
-        before = _cpu_s(pid), _status(pid, "voluntary_ctxt_switches"), _written(pid)
+        before = _cpu_s(pid), process_status(pid, "voluntary_ctxt_switches"), _written(pid)
         for _ in range(seconds // 30):
             one.publish(OFFICE, qos=0)
             time.sleep(30)
-        after = _cpu_s(pid), _status(pid, "voluntary_ctxt_switches"), _written(pid)
+        after = _cpu_s(pid), process_status(pid, "voluntary_ctxt_switches"), _written(pid)
         listener.stop()
     cpu_s, wake_ups, written = (late - early for early, late in zip(before, after, strict=True))
     note(figures, "20 sensors: CPU a day", cpu_s * 86_400 / seconds, "s")
@@ -266,7 +282,7 @@ def history(figures: Figures, slots: int) -> None:
     """Draw from ten years of 50 sensors: the first one sends every ten minutes, the others every 25."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         path = Path(folder) / "db.sqlite3"
-        rows = _ten_years(path, slots)
+        rows = many_readings(path, slots)
         summing, steps_s = Summing(path), []
         while (began_s := time.monotonic()) and summing.step():
             steps_s.append(time.monotonic() - began_s)
@@ -286,7 +302,8 @@ def history(figures: Figures, slots: int) -> None:
         _draw(figures, History(path), rows)
 
 
-def _ten_years(path: Path, slots: int) -> int:
+def many_readings(path: Path, slots: int, start_s: int = 1_400_000_000) -> int:
+    """Write readings of ten years; give their number."""
     Store(path, 1_000_000).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as bulk:
         bulk.execute("PRAGMA synchronous = OFF")
@@ -294,10 +311,10 @@ def _ten_years(path: Path, slots: int) -> int:
         bulk.execute(
             "WITH RECURSIVE slot(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM slot WHERE k + 1 < ?),"
             " sensor(s) AS (SELECT 0 UNION ALL SELECT s + 1 FROM sensor WHERE s < 49)"
-            " INSERT INTO ECCTempHum SELECT strftime('%Y-%m-%d %H:%M:%S.', 1400000000 + k * 600, 'unixepoch')"
+            " INSERT INTO ECCTempHum SELECT strftime('%Y-%m-%d %H:%M:%S.', ? + k * 600, 'unixepoch')"
             " || printf('%06d', s), 47.1, 70 + abs(k % 40 - 20) / 4.0, 40 + s / 9.0, 3.4, 90, -67,"
             " printf('ECCTH%02d', s) FROM slot, sensor WHERE s = 0 OR (k + s) % 5 < 2",
-            (slots,),
+            (slots, start_s),
         )
         bulk.execute("COMMIT")
         rows: int = bulk.execute("SELECT count(*) FROM ECCTempHum").fetchone()[0]
@@ -365,7 +382,7 @@ def copies(figures: Figures, slots: int) -> None:
     """Back a large database up while readings are stored, and take all of it out."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         path = Path(folder) / "db.sqlite3"
-        rows = _ten_years(path, slots)
+        rows = many_readings(path, slots)
         _let_settle(path)
         store = Store(path, 1_000_000)
         quiet_ms = _commits_ms(store, 0, lambda number: number < 500)
@@ -404,7 +421,7 @@ def _commits_ms(store: Store, first: int, goes_on: Callable[[int], bool]) -> lis
     return spent_ms
 
 
-def _status(pid: int, field: str) -> int:
+def process_status(pid: int, field: str) -> int:
     """Sum a field of all threads where it is one of a thread's, or take it from the process."""
     files = [Path(f"/proc/{pid}/status")]
     if field == "voluntary_ctxt_switches":
@@ -436,12 +453,15 @@ def _run_s(command: list[str]) -> float:
 
 def main() -> None:
     """Run all, or what is named."""
+    from page import page  # noqa: PLC0415 - it uses what is above
+
     parts = {
         "queue": lambda figures: queue(figures, 100_000),
         "latency": lambda figures: latency(figures, 500),
         "flat": lambda figures: flat(figures, [0, 1_000_000, 10_000_000]),
         "idle": lambda figures: idle(figures, 120),
         "history": lambda figures: history(figures, 525_600),
+        "page": lambda figures: page(figures, 525_600),
         "memory": lambda figures: memory(figures, 1_000_000),
         "copies": lambda figures: copies(figures, 525_600),
         "ten_years": lambda figures: ten_years(figures, 3652),
