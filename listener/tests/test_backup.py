@@ -357,6 +357,7 @@ def test_the_listener_makes_backups_unless_it_is_told_not_to(
     (tmp_path / "credentials").write_text("me,secret")
     files = {"database_file_path": "db.sqlite3", "credentials_file_path": "credentials"}
     files |= {"backup_folder": "backup", "health_file_path": "health", "log_file_path": "log"}
+    files |= {"last_notice_file_path": "last", "limits_file_path": "limits.ini"}
     flags = {name: str(tmp_path / file) for name, file in files.items()}
     service = Service(load(flags | {"automatic_backup": automatic}))
     service.daily_backup._next_look_s = 0

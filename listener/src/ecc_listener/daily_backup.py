@@ -28,6 +28,8 @@ class DailyBackup:
         self._worker: threading.Thread | None = None
         self._stopped = threading.Event()
         self._fault = ""
+        self.newest: datetime | None = None
+        """When the newest backup was made, as far as was looked."""
 
     def tick(self, now_us: int, now_s: float) -> None:
         """Look, when it is time to, without waiting."""
@@ -52,6 +54,7 @@ class DailyBackup:
             self._make_if_due(now)
         except (StoreError, OSError) as error:
             self._tell(str(error))
+        self.newest = backup.newest(self._folder)
 
     def _make_if_due(self, now: datetime) -> None:
         made = backup.dailies(self._database, self._folder)

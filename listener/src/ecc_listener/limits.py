@@ -14,6 +14,7 @@ _LIMIT = re.compile(
     re.IGNORECASE,
 )
 _MAX_PROBLEMS = 5
+_MAX_MERGED = 10_000
 
 
 class Limit(NamedTuple):
@@ -79,6 +80,7 @@ class LimitsFile:
         """Read the text; `problems` has one line for each mistake, and what is right counts."""
         self.problems: list[str] = []
         self._sections: dict[str, dict[str, Limit | None]] = {}
+        self._merged: dict[tuple[str, str | None], Limits | None] = {}
         parser = ConfigParser(interpolation=None, inline_comment_prefixes=("#",), default_section="\0")
         try:
             parser.read_string(text, "the file")
@@ -91,6 +93,14 @@ class LimitsFile:
 
     def of(self, name: str, place: str | None) -> Limits | None:
         """Give what is watched at a sensor; None: nothing at all."""
+        key = name, place
+        if key not in self._merged:
+            if len(self._merged) > _MAX_MERGED:  # Names come from the network.
+                self._merged.clear()
+            self._merged[key] = self._merge(name, place)
+        return self._merged[key]
+
+    def _merge(self, name: str, place: str | None) -> Limits | None:
         merged: dict[str, Limit | None] = dict(DEFAULT)
         for section in (EVERYWHERE, place, name):
             if section:

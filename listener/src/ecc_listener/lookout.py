@@ -5,20 +5,27 @@ then counts: a failing database makes nothing be told twice, and loses nothing.
 """
 
 import logging
-from collections.abc import Callable
-from datetime import tzinfo
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, tzinfo
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ecc_listener import notice_table, watch_history
+from ecc_listener.damage import set_aside_files
 from ecc_listener.last_notice import write as write_last_notice
-from ecc_listener.limits import LimitsFile
-from ecc_listener.notices import KINDS, Facts, Notice, Occasion, Wrong
+from ecc_listener.limits_file import WatchedFile
+from ecc_listener.notices import KINDS, Facts, Key, Notice, Occasion, Wrong
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError
 from ecc_listener.store import Burst, Store
 from ecc_listener.telling import Changes, Desk, Pace
 from ecc_listener.watch import Watch
+from ecc_listener.watch_stack import Around, Stack
+
+if TYPE_CHECKING:
+    from ecc_listener.quarantine import Rejected
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +33,19 @@ _US = 1_000_000
 _MAX_COLLECT_US = 60 * _US
 _KEEP_EVERY_US = 3600 * _US
 _JUMP_US = 120 * _US
+_LOOK_EVERY_US = 20 * _US
+_MAX_REJECTED = 100
+_STACK = ""
+"""The name under which the stack's memory is kept; no sensor has it."""
+
+
+class Faults(NamedTuple):
+    """What the loop itself knows to be wrong, in words; None while all is well."""
+
+    broker: str | None = None
+    store: str | None = None
+    mail: str | None = None
+    archive: str | None = None
 
 
 class Moment(NamedTuple):
@@ -53,12 +73,13 @@ class Lookout:
         timer_us = int(settings.timer_check.total_seconds() * _US)
         mute_us = int(settings.last_notice_silence_time.total_seconds() * _US)
         pace = Pace(min(_MAX_COLLECT_US, timer_us // 20), timer_us // 2, mute_us)
-        pending, lately, number, sensors, last = store.change(
+        pending, lately, number, sensors, stack, last = store.change(
             lambda connection: (
                 notice_table.pending(connection),
                 notice_table.over_since(connection, now.wall_us - mute_us),
                 notice_table.next_number(connection),
                 watch_history.load(connection, now.wall_us, timer_us // 100),
+                notice_table.memories(connection).get(_STACK),
                 notice_table.last_told(connection),
             )
         )
@@ -66,20 +87,39 @@ class Lookout:
         wrong = [Wrong(*one[1:5], one.facts) for one in pending if one.over_us is None]
         self.watch = Watch(timer_us, now.steady_us, sensors, wrong)
         self.desk = Desk(pace, pending, lately, number)
-        self.limits = LimitsFile()
+        self._stack = Stack(now.steady_us, stack)
+        self._limits = WatchedFile(settings.limits_file_path)
+        self._around = Around()
+        self._next_look_us = 0
         self._offset_us = now.wall_us - now.steady_us
         self._next_keep_us = now.steady_us + _KEEP_EVERY_US
         self._restart_us = now.steady_us + timer_us
+        self._rejected: list[Rejected] = []
         self._fails = False
         self._write_last_notice(last)
 
     def note(self, burst: Burst) -> None:
         """Note what was stored; cheap, since it may be 25,000 a second."""
         self.watch.note(burst.readings)
+        self._rejected += burst.rejected[:_MAX_REJECTED]
 
-    def tick(self, now: Moment, broker_fault: str | None) -> bool:
+    def tick(self, now: Moment, faults: Faults, newest_backup: datetime | None = None) -> bool:
         """Look whether all is well; say whether the session is to be set up anew, since nobody speaks."""
-        is_silent = self.watch.look(now.steady_us, self.limits, broker_fault)
+        if now.steady_us >= self._next_look_us:
+            self._next_look_us = now.steady_us + _LOOK_EVERY_US
+            self._look_around()
+        is_silent = self.watch.look(now.steady_us, self._limits.limits, faults.broker)
+        if self._rejected:
+            self._stack.note(self._rejected, now.steady_us)
+            self._rejected = []
+        around = self._around._replace(
+            store_fault=faults.store,
+            mail_fault=faults.mail,
+            archive_waits=faults.archive,
+            newest_backup_us=self._steady_us(newest_backup),
+            damaged=", ".join(path.name for path in set_aside_files(self._settings.database_file_path)),
+        )
+        self._stack.judge(around, self.watch.findings, now.steady_us)
         try:
             self._follow_clock(now)
             self._tell(now)
@@ -107,9 +147,10 @@ class Lookout:
         self._next_keep_us = now.steady_us + _KEEP_EVERY_US
         sensors = self.watch.sensors
         memories = {name: one.memory() for name, one in sensors.items() if one.is_steady}
+        memories[_STACK] = self._stack.memory()
 
         def write(connection: Connection) -> None:
-            notice_table.keep_memories(connection, memories, sensors)
+            notice_table.keep_memories(connection, memories, {*sensors, _STACK})
             notice_table.drop_old(connection, now.wall_us)
 
         self._store.change(write)
@@ -121,6 +162,29 @@ class Lookout:
             self.keep(now)
         except StoreError as error:
             _log.warning("What the watch has learned since the last hour is lost: %s", error)
+
+    def _look_around(self) -> None:
+        """Look at the limits and at the disk."""
+        if self._limits.look():
+            self.watch.apply(self._limits.limits)
+        settings = self._settings
+        folder = settings.database_file_path.absolute().parent
+        free_bytes = total_bytes = 0
+        with suppress(OSError):
+            disk = os.statvfs(folder)
+            free_bytes, total_bytes = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        self._around = Around(
+            free_bytes=free_bytes,
+            total_bytes=total_bytes,
+            folder=str(folder),
+            expects_backup=settings.automatic_backup,
+            limits_problems=self._limits.problems,
+            limits_file=str(settings.limits_file_path),
+        )
+
+    def _steady_us(self, moment: datetime | None) -> int | None:
+        """Give the steady clock's time of a moment of the wall clock's."""
+        return None if moment is None else int(moment.timestamp() * _US) - self._offset_us
 
     def _follow_clock(self, now: Moment) -> None:
         """Move all times with a clock that jumped, so that silences and mutes last as long as they should."""
@@ -138,9 +202,9 @@ class Lookout:
     def _tell(self, now: Moment) -> None:
         """Write what began and what ended, and the mail of it."""
         findings = self.watch.findings
-        wrong = {
-            key: one._replace(since_us=one.since_us + self._offset_us) for key, one in findings.wrong.items()
-        }
+        wrong: Mapping[Key, Wrong] = findings.wrong
+        if self._offset_us:
+            wrong = {key: _on_the_wall(one, self._offset_us) for key, one in wrong.items()}
         changes = self.desk.decide(
             wrong, findings.ended, now.wall_us, self._zone, more_expected=self.watch.more_expected
         )
@@ -174,6 +238,15 @@ class Lookout:
             write_last_notice(path, notice, self._zone)
         except OSError as error:
             _log.error("The last notice file %s can't be written: %s", path, error.strerror)
+
+
+def _on_the_wall(one: Wrong, offset_us: int) -> Wrong:
+    """Give the times of the steady clock in those of the wall clock."""
+    facts = {
+        name: value + offset_us if name.endswith("_us") and isinstance(value, int) else value
+        for name, value in one.facts.items()
+    }
+    return one._replace(since_us=one.since_us + offset_us, facts=facts)
 
 
 def _not_ahead(notice: Notice, now_us: int) -> Notice:

@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 
-from ecc_listener.notices import Facts, Notice
+from ecc_listener.notices import KINDS, Facts, Notice
 from ecc_listener.sqlite import utc_text, utc_us
 
 KEPT_DAYS = 400
@@ -47,10 +47,13 @@ def pending(connection: sqlite3.Connection) -> list[Notice]:
 
 
 def open_now(connection: sqlite3.Connection) -> list[Notice]:
-    """Give what is wrong now; in a database of an older version nothing is known."""
+    """Give what is wrong now, the gravest first; in a database of an older version nothing is known."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ECCNotice'").fetchone():
         return []
-    return _notices(connection, "WHERE done = 0 AND overUTC IS NULL ORDER BY number")
+    found = _notices(connection, "WHERE done = 0 AND overUTC IS NULL ORDER BY number")
+    return sorted(
+        (one for one in found if not KINDS[one.kind].is_event), key=lambda one: KINDS[one.kind].rank
+    )
 
 
 def newest(connection: sqlite3.Connection, count: int) -> list[Notice]:

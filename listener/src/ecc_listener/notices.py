@@ -21,6 +21,8 @@ class Kind(NamedTuple):
     """It happened, is told once, and has no end."""
     is_urgent: bool = False
     """Reminders don't become rarer."""
+    is_slow: bool = False
+    """It takes weeks: a reminder a week is enough from the first one on."""
     is_quiet: bool = False
     """Shown on page and status; no mail could tell it."""
 
@@ -36,11 +38,11 @@ KINDS = {
     "damp_risk": Kind(7),
     "near_dew_point": Kind(8),
     "too_dry": Kind(9),
-    "battery_low": Kind(10),
+    "battery_low": Kind(10, is_slow=True),
     "frozen": Kind(11),
     "jumps": Kind(12),
     "two_boards": Kind(13),
-    "weak_signal": Kind(14),
+    "weak_signal": Kind(14, is_slow=True),
     "quarantine": Kind(15),
     "backup": Kind(16),
     "archive": Kind(17),
@@ -49,7 +51,7 @@ KINDS = {
     "mail": Kind(19, is_quiet=True),
     "clock": Kind(20, is_event=True),
     "moved": Kind(21, is_event=True),
-    "new_many": Kind(22, is_event=True),
+    "new_many": Kind(22),
     "new": Kind(23, is_event=True),
 }
 

@@ -18,12 +18,10 @@ from ecc_listener.alarm import Alarm
 from ecc_listener.archiver import Archiver
 from ecc_listener.credentials import read_mqtt
 from ecc_listener.daily_backup import DailyBackup
-from ecc_listener.damage import set_aside_files
 from ecc_listener.deliveries import Deliveries, packet
 from ecc_listener.health import utc_iso
 from ecc_listener.local_time import local_zone
-from ecc_listener.lookout import Lookout, Moment
-from ecc_listener.notices import Wrong
+from ecc_listener.lookout import Faults, Lookout, Moment
 from ecc_listener.post import Post
 from ecc_listener.quarantine import RETAINED, Arrival, Rejected
 from ecc_listener.reading import NotAReading, decode
@@ -252,7 +250,7 @@ class Service:
         self.health.mail_fault = self.post.fault
         self.write_health()
         # Not while a burst is held: the broker would send it again, and it would be stored twice.
-        if self.lookout.tick(self.moment(), self.session.fault) and self.held is None:
+        if self.lookout.tick(self.moment(), self.faults(), self.daily_backup.newest) and self.held is None:
             self.session.restart("session set up anew, since no message came for so long")
         self.keep_post()
         if self.health.store_fault is None:
@@ -260,6 +258,12 @@ class Service:
             self.keep_size()
             if self.settings.automatic_backup:
                 self.daily_backup.tick(now_us(), time.monotonic())
+
+    def faults(self) -> Faults:
+        """Give what is wrong with the loop's own parts."""
+        archiver = self.archiver
+        waits = archiver.waits_because if archiver.waits_since_s is not None else None
+        return Faults(self.session.fault, self.health.store_fault, self.post.fault, waits)
 
     def moment(self) -> Moment:
         """Give the time, by the wall clock and by one that never jumps."""
@@ -298,9 +302,6 @@ class Service:
             _log.debug("The database's size can't be asked: %s", error)
         if not self.archiver.is_wanted:
             self.summing.tick(time.monotonic())
-        aside = ", ".join(path.name for path in set_aside_files(self.settings.database_file_path))
-        damaged = Wrong("damaged", "", None, 0, {"files": aside})
-        self.lookout.watch.findings.judge(damaged, bad=bool(aside), now_us=self.moment().steady_us)
 
     def keep_post(self) -> None:
         """Hand out letters that are due, record what became of them; see to the weekly digest."""

@@ -9,17 +9,19 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ecc_listener import health, outbox
+from ecc_listener import health, notice_table, outbox
 from ecc_listener.backup import newest
 from ecc_listener.damage import set_aside_files
 from ecc_listener.data_files import archives
 from ecc_listener.history import History
 from ecc_listener.local_time import local_zone
 from ecc_listener.mail_state import OFF, mail_fault, mail_state
+from ecc_listener.notices import Notice
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError, connect_readonly, utc_us
+from ecc_listener.words import say
 
-_MANY_SENSORS = 30
+_MANY_SENSORS, _MANY_NOTICES = 30, 8
 _DAY_US = 24 * 3600 * 1_000_000
 
 _LATEST = """
@@ -42,6 +44,16 @@ class Sensor:
 
 
 @dataclass(slots=True)
+class Open:
+    """What the watch finds wrong now, in words."""
+
+    kind: str
+    sensor: str
+    headline: str
+    advice: str
+
+
+@dataclass(slots=True)
 class Status:
     """How things stand; `fault` is one line, or None when all is well."""
 
@@ -56,6 +68,7 @@ class Status:
     log_bytes: int
     last_backup_utc: str | None
     mail: str
+    notices: list[Open]
     sensors: list[Sensor]
 
 
@@ -78,7 +91,9 @@ def main(settings: Settings, arguments: dict[str, object]) -> int:
 def look(settings: Settings, now: datetime) -> Status:
     """Gather the status; what can't be read is said in `fault`."""
     told = health.read(settings.health_file_path)
-    status = Status(health.check(settings.health_file_path, now), None, None, 0, 0, 0, 0, 0, 0, None, OFF, [])
+    status = Status(
+        health.check(settings.health_file_path, now), None, None, 0, 0, 0, 0, 0, 0, None, OFF, [], []
+    )
     if told:
         status.last_message_utc, status.last_sensor = told.last_message_utc, told.last_sensor
     status.database_bytes = sum(_size(Path(f"{settings.database_file_path}{end}")) for end in ("", "-wal"))
@@ -92,12 +107,16 @@ def look(settings: Settings, now: datetime) -> Status:
         with closing(connect_readonly(settings.database_file_path)) as connection:
             _read(connection, status, midnight)
             ways = outbox.states(connection)
+            notices = notice_table.open_now(connection)
         today_us = int(midnight.timestamp()) * 1_000_000
         status.rows_today = History(settings.database_file_path).count(today_us, today_us + _DAY_US)
         now_us = int(now.timestamp()) * 1_000_000
+        status.notices = [_open(notice, now_us) for notice in notices]
         status.mail = mail_state(ways, now_us, local_zone())
         fault = mail_fault(ways, now_us, local_zone())
         status.fault = status.fault or (f"mail {fault}" if fault else _damaged(settings.database_file_path))
+        if status.fault is None and notices:
+            status.fault = status.notices[0].headline
     except (StoreError, sqlite3.Error) as error:
         status.fault = f"{status.fault}; {error}" if status.fault else str(error)
     return status
@@ -106,6 +125,11 @@ def look(settings: Settings, now: datetime) -> Status:
 def _damaged(database: Path) -> str | None:
     names = ", ".join(path.name for path in set_aside_files(database))
     return f"{names} is damaged; `make recover` reads what can be read" if names else None
+
+
+def _open(notice: Notice, now_us: int) -> Open:
+    words = say(notice, now_us, local_zone())
+    return Open(notice.kind, notice.subject, words.headline, words.advice)
 
 
 def _read(connection: sqlite3.Connection, status: Status, midnight: datetime) -> None:
@@ -123,7 +147,10 @@ def _read(connection: sqlite3.Connection, status: Status, midnight: datetime) ->
 def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
     """Say it in words, line by line."""
     good, bad, faint, plain = ("\033[32m", "\033[31m", "\033[2m", "\033[0m") if colour else ("",) * 4
-    verdict = f"{bad}Needs somebody: {status.fault}{plain}" if status.fault else f"{good}All is well{plain}"
+    verdict = f"{good}All is well{plain}"
+    if status.fault:
+        is_listed = any(notice.headline == status.fault for notice in status.notices)
+        verdict = f"{bad}Needs somebody{'' if is_listed else f': {status.fault}'}{plain}"
     last = "none yet"
     if status.last_message_utc:
         last = f"{_when(status.last_message_utc, now)}, from {_clean(status.last_sensor or 'nobody known')}"
@@ -131,6 +158,8 @@ def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
     archived = f", and {count} of {_megabytes(status.archive_bytes)}" if status.archives else ""
     said = [
         verdict,
+        *(f"  - {notice.headline}. {notice.advice}" for notice in status.notices[:_MANY_NOTICES]),
+        *([f"  and {more} more"] if (more := len(status.notices) - _MANY_NOTICES) > 0 else []),
         "",
         f"Last message  {last}",
         f"Today         {status.rows_today:,} readings, {status.rejected_today:,} rejected",

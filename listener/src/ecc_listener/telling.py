@@ -167,7 +167,8 @@ class Desk:
 
     def _mute_us(self, row: Notice, *, one_more: bool = False) -> int:
         times = row.times_told + one_more
-        rarer = 1 if KINDS[row.kind].is_urgent else min(_RAREST, 2 ** min(times - 1, 10))
+        kind = KINDS[row.kind]
+        rarer = 1 if kind.is_urgent else _RAREST if kind.is_slow else min(_RAREST, 2 ** min(times - 1, 10))
         return self._pace.mute_us * rarer
 
     def _telling(self, row: Notice, now_us: int, zone: tzinfo) -> Telling:

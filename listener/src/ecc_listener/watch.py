@@ -7,21 +7,21 @@ come, and judged in the next tick, the newest of each sensor: a flood costs no m
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from ecc_listener.limits import FROM_LIMITS, LimitsFile
 from ecc_listener.notices import Facts, Wrong
 from ecc_listener.quarantine import Arrival
-from ecc_listener.reading import Reading
 from ecc_listener.watch_findings import Findings
+from ecc_listener.watch_newcomers import MAX_SENSORS, STEADY, Newcomers
 from ecc_listener.watch_rules import judge
-from ecc_listener.watch_sensor import DAY_US, Sensor
+from ecc_listener.watch_sensor import Sensor
 
-MAX_SENSORS = 5_000
-"""Names come from the network, so their number must have a bound."""
+if TYPE_CHECKING:
+    from ecc_listener.reading import Reading
+
 _MAX_WAITING = 4 * MAX_SENSORS
 _JUDGED_AT_ONCE = 300
-_MAX_NEW_A_DAY = 20
-_STEADY = 3
 
 
 class Watch:
@@ -44,9 +44,7 @@ class Watch:
         self._heard_us = self.last_us
         self._grace_us = 0
         self._ticked_us = now_us
-        self._new_us: list[int] = []
-        self._many: list[str] = []
-        self._many_count = 0
+        self._newcomers = Newcomers(self.sensors, self.findings, now_us)
 
     def note(self, arrivals: Iterable[Arrival]) -> None:
         """Note what has come: as little as can be, since it may be 25,000 a second."""
@@ -64,6 +62,7 @@ class Watch:
             if is_silent:
                 self._grace_us = self._heard_us
             self._take(now_us, limits)
+        self._newcomers.look(now_us)
         is_silent = self._judge_all(now_us, broker_fault)
         if broker_fault is None and not is_silent and now_us - self._spoke_us <= self.timer_check_us // 2:
             self._judge_silence(now_us, limits)
@@ -86,18 +85,18 @@ class Watch:
     def _take(self, now_us: int, limits: LimitsFile) -> None:
         if len(self.waiting) > _MAX_WAITING:
             # Invented names, most likely: those who are known come first.
-            self._count_new(now_us, [name for name in self.waiting if name not in self.sensors])
+            self._newcomers.count([name for name in self.waiting if name not in self.sensors], now_us)
             self.waiting = {name: one for name, one in self.waiting.items() if name in self.sensors}
         least_gap_us = self.timer_check_us // 100
         for name in [*islice(self.waiting, _JUDGED_AT_ONCE)]:
             reading = self.waiting.pop(name)
-            sensor = self.sensors.get(name) or self._meet(name, reading, now_us)
+            sensor = self.sensors.get(name) or self._newcomers.meet(name, reading, now_us, self._heard_us)
             if sensor is None:
                 continue
             gap_us = now_us - sensor.last_us
             before = sensor.take(reading, now_us, self._heard_us, least_gap_us)
             if not sensor.is_steady:
-                sensor.is_steady = sensor.seen >= _STEADY
+                sensor.is_steady = sensor.seen >= STEADY
                 continue
             allowed = limits.of(name, sensor.reading.location)
             if allowed is None:
@@ -111,41 +110,6 @@ class Watch:
         facts: Facts = sensor.values() | {"missing": max(0, missing)}
         one = Wrong("silent", sensor.name, sensor.reading.location, 0, facts)
         self.findings.judge(one, bad=False, now_us=sensor.last_us)
-
-    def _meet(self, name: str, reading: Reading, now_us: int) -> Sensor | None:
-        """Get to know a new sensor; None where there are too many."""
-        if len(self.sensors) >= MAX_SENSORS:
-            self._make_room()
-        is_full = len(self.sensors) >= MAX_SENSORS
-        self._new_us = [one for one in self._new_us if now_us - one < DAY_US]
-        if is_full or len(self._new_us) >= _MAX_NEW_A_DAY:
-            self._count_new(now_us, [name])
-        if is_full:
-            return None
-        sensor = self.sensors[name] = Sensor(name, now_us, self._heard_us, reading)
-        if len(self._new_us) >= _MAX_NEW_A_DAY:
-            sensor.is_steady = False
-        else:
-            self._new_us.append(now_us)
-            self.findings.happened(Wrong("new", name, reading.location, now_us, sensor.values()))
-        return sensor
-
-    def _make_room(self) -> None:
-        """Forget the names that were only heard once or twice, the older half of them."""
-        passing = [one for one in self.sensors.values() if not one.is_steady]
-        passing.sort(key=lambda sensor: sensor.last_us)
-        for sensor in passing[: len(passing) // 2 + 1]:
-            del self.sensors[sensor.name]
-
-    def _count_new(self, now_us: int, names: list[str]) -> None:
-        known = self.findings.wrong.get(("new_many", ""))
-        if known is None:
-            self._many, self._many_count = [], 0
-        self._many_count += len(names)
-        self._many = (self._many + names)[:3]
-        since_us = known.since_us if known else now_us
-        facts: Facts = {"count": self._many_count, "examples": ", ".join(name[:30] for name in self._many)}
-        self.findings.wrong["new_many", ""] = Wrong("new_many", "", None, since_us, facts)
 
     def _judge_all(self, now_us: int, broker_fault: str | None) -> bool:
         """Judge whether nobody speaks, for longer than the listener's patience."""

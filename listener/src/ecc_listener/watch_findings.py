@@ -47,6 +47,14 @@ class Findings:
             del self.wrong[key]
             self.ended[key] = one.facts
 
+    def is_quiet(self, key: Key) -> bool:
+        """Say whether a thing that isn't bad now was none before either: there is nothing to judge."""
+        if key in self.wrong:
+            return False
+        if self._turning:
+            self._turning.pop(key, None)
+        return True
+
     def happened(self, one: Wrong) -> None:
         """Take an event, which stays until it is told."""
         self.wrong.setdefault(one[:2], one)

@@ -8,7 +8,7 @@ import sqlite3
 from ecc_listener import notice_table
 from ecc_listener.reading import Reading
 from ecc_listener.sqlite import utc_text, utc_us
-from ecc_listener.watch import MAX_SENSORS
+from ecc_listener.watch_newcomers import MAX_SENSORS
 from ecc_listener.watch_sensor import DAY_US, Sensor, recalled
 
 _MAX_NAMES = 4 * MAX_SENSORS

@@ -41,24 +41,25 @@ _MEASURES = {
 
 def judge(sensor: Sensor, before: Reading, gap_us: int, limits: Limits, findings: Findings) -> None:
     """Judge the newest reading, `gap_us` after the one `before`."""
-    values = sensor.values()
     for kind, limit in limits.items():
         measure = _MEASURES.get(kind)
         value = measure.value(sensor) if measure else None
         if measure is None or value is None:
             continue
-        facts = values | {measure.fact: value, "limit": limit.value, "limit_of": measure.fact}
+        bad = _passes(value, limit.value, measure)
+        if not bad and findings.is_quiet((kind, sensor.name)):
+            continue
+        facts = sensor.values() | {measure.fact: value, "limit": limit.value, "limit_of": measure.fact}
         if kind == "battery_low":
             facts["days_left"] = sensor.days_left()
         one = Wrong(kind, sensor.name, sensor.reading.location, 0, facts)
-        bad = _passes(value, limit.value, measure)
         findings.judge(one, bad=bad, now_us=sensor.last_us, after_us=limit.for_us, back_us=_BACK_US)
     if "damp_risk" in limits:
-        _judge_damp(sensor, gap_us, limits["damp_risk"], values, findings)
+        _judge_damp(sensor, gap_us, limits["damp_risk"], findings)
     if "frozen" in limits:
-        _judge_frozen(sensor, limits["frozen"], values, findings)
+        _judge_frozen(sensor, limits["frozen"], findings)
     if "jumps" in limits:
-        _judge_jumps(sensor, before, gap_us, values, findings)
+        _judge_jumps(sensor, before, gap_us, findings)
     _judge_identity(sensor, before, findings)
 
 
@@ -68,37 +69,45 @@ def _passes(value: float, limit: float, measure: _Measure) -> bool | None:
     return True if beyond > 0 else False if beyond <= -measure.back else None
 
 
-def _judge_damp(sensor: Sensor, gap_us: int, limit: Limit, values: Facts, findings: Findings) -> None:
+def _judge_damp(sensor: Sensor, gap_us: int, limit: Limit, findings: Findings) -> None:
     """Count the hours over the limit; drying counts back: one dry hour doesn't hide ten."""
     step_us = min(gap_us, HOUR_US)
     is_over = sensor.reading.humidity_percent > limit.value
     sensor.damp_us = min(max(0, sensor.damp_us + (step_us if is_over else -step_us)), 1.5 * limit.for_us)
     bad = True if sensor.damp_us >= limit.for_us else False if sensor.damp_us <= limit.for_us / 2 else None
+    if not bad and findings.is_quiet(("damp_risk", sensor.name)):
+        return
     hours: Facts = {"hours": sensor.damp_us / HOUR_US, "limit": limit.value, "limit_of": "humidity_percent"}
     since_us = sensor.last_us - int(sensor.damp_us)
-    one = Wrong("damp_risk", sensor.name, sensor.reading.location, since_us, values | hours)
+    one = Wrong("damp_risk", sensor.name, sensor.reading.location, since_us, sensor.values() | hours)
     findings.judge(one, bad=bad, now_us=sensor.last_us)
 
 
-def _judge_frozen(sensor: Sensor, limit: Limit, values: Facts, findings: Findings) -> None:
+def _judge_frozen(sensor: Sensor, limit: Limit, findings: Findings) -> None:
     lasts_us = sensor.last_us - sensor.same_since_us
     is_frozen = sensor.same_count >= _ENOUGH_READINGS and lasts_us >= limit.value
     bad = False if sensor.same_count == 1 else is_frozen or None
-    one = Wrong("frozen", sensor.name, sensor.reading.location, sensor.same_since_us, values)
+    if not bad and findings.is_quiet(("frozen", sensor.name)):
+        return
+    one = Wrong("frozen", sensor.name, sensor.reading.location, sensor.same_since_us, sensor.values())
     findings.judge(one, bad=bad, now_us=sensor.last_us)
 
 
-def _judge_jumps(sensor: Sensor, before: Reading, gap_us: int, values: Facts, findings: Findings) -> None:
+def _judge_jumps(sensor: Sensor, before: Reading, gap_us: int, findings: Findings) -> None:
     now_us, now, jumps_us = sensor.last_us, sensor.reading, sensor.jumps_us
+    values: Facts = {}
     if gap_us <= _JUMP_WITHIN_US and (
         abs(now.temperature_f - before.temperature_f) > _JUMP_F
         or abs(now.humidity_percent - before.humidity_percent) > _JUMP_PERCENT
     ):
         jumps_us.append(now_us)
-        values = values | {"before_f": before.temperature_f, "after_f": now.temperature_f}
+        values = {"before_f": before.temperature_f, "after_f": now.temperature_f}
     bad = _lately(jumps_us, now_us)
+    if not bad and findings.is_quiet(("jumps", sensor.name)):
+        return
     if bad is not True or jumps_us[-1] == now_us:
-        one = Wrong("jumps", sensor.name, now.location, jumps_us[0] if jumps_us else 0, values)
+        since_us = jumps_us[0] if jumps_us else 0
+        one = Wrong("jumps", sensor.name, now.location, since_us, sensor.values() | values)
         findings.judge(one, bad=bad, now_us=now_us)
 
 
@@ -113,6 +122,8 @@ def _judge_identity(sensor: Sensor, before: Reading, findings: Findings) -> None
     """Tell a move, once it lasts, from two boards that take turns under one name."""
     now_us, reading, own = sensor.last_us, sensor.reading, sensor.about
     told = [reading.location, reading.mac]
+    if told == own and not sensor.changed and not sensor.swaps_us:
+        return
     if own == [None, None]:
         sensor.about = told
     elif told == own:

@@ -16,7 +16,8 @@ _SIGNAL_SHARE = 8
 _ENOUGH_READINGS = 12
 RECENT = 3
 """How many of the newest jumps and swaps are remembered."""
-_TREND_DAYS, _ENOUGH_DAYS = 14, 4
+_TREND_DAYS, _ENOUGH_DAYS = 8, 4
+_EMPTY_PERCENT = 5
 _NEW_BATTERY_PERCENT = 10
 
 
@@ -94,7 +95,7 @@ class Sensor:
         del days[:-_TREND_DAYS]
 
     def days_left(self) -> float | None:
-        """Give how long the battery lasts by its trend; None: no trend yet."""
+        """Give how long the battery lasts by its trend of the last week; None: no trend yet."""
         whole = self.days[:-1] if len(self.days) > _ENOUGH_DAYS else self.days
         if len(whole) < _ENOUGH_DAYS:
             return None
@@ -105,7 +106,7 @@ class Sensor:
             return None
         if slope >= -0.05:  # noqa: PLR2004 - over five years from full to empty: no trend
             return None
-        return max(0.0, -start / slope - self.days[-1][0])
+        return max(0.0, (_EMPTY_PERCENT - start) / slope - self.days[-1][0])
 
     @property
     def spread_f(self) -> float:
