@@ -159,9 +159,17 @@ class Stage:
             "web_credentials_file_path": self.folder / "no-password",
             "last_notice_file_path": self.folder / "ECCMQTTIoT_Last_Notice.dat",
             "health_file_path": self._health_path,
+            "limits_file_path": self.folder / "ECCMQTTIoT_Limits.ini",
+            "apprise_urls_file_path": self.folder / "no-urls",
         }
         flags = [f"--{name}={path}" for name, path in paths.items()]
-        return [*flags, f"--mqtt_broker={HOST}", f"--mqtt_port={self.port}", "--mqtt_topics=ECCTempHum"]
+        return [
+            *flags,
+            f"--mqtt_broker={HOST}",
+            f"--mqtt_port={self.port}",
+            "--mqtt_topics=ECCTempHum",
+            "--automatic_backup=no",
+        ]
 
     def _spawn(self, name: str, module: str, *arguments: str) -> None:
         output = self.folder / f"{name}.txt"
