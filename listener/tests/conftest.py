@@ -15,3 +15,10 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     mosquitto.start()
     yield mosquitto
     mosquitto.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_test_uses_the_default_paths() -> Iterator[None]:
+    """Fail when a listener has written into the working directory: its settings lacked a path in tmp_path."""
+    yield
+    assert list(Path.cwd().glob("ECC*")) == []
