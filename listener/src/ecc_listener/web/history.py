@@ -46,7 +46,7 @@ def view(request: Request) -> Response:
         first_s=first_us // 1_000_000,
         window_s=[time_us(request, name) // 1_000_000 for name in ("start", "end")] if is_fixed else None,
         ranges=RANGES,
-        range=query.get("range") if query.get("range") in RANGES else "week",
+        chosen_range=query.get("range") if query.get("range") in RANGES else "week",
         shown=SHOWN,
         measures=measures or ["temperature", "humidity"],
         compares_years=query.get("compare") == "years",
