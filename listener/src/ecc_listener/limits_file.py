@@ -62,7 +62,7 @@ class WatchedFile:
         self.path = path
         self.limits = LimitsFile(EXAMPLE)
         self.problems: tuple[str, ...] = ()
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
         if not path.exists():
             with suppress(OSError):
                 path.write_text(EXAMPLE, encoding="utf-8")
@@ -72,7 +72,8 @@ class WatchedFile:
         """Read it again if it has changed; say whether."""
         try:
             status = self.path.stat()
-            seen = status.st_mtime_ns, status.st_size
+            # The change of its permissions counts: who mends them has it read again.
+            seen = status.st_mtime_ns, status.st_ctime_ns, status.st_size
             if seen == self._seen:
                 return False
             self._seen = seen
