@@ -64,7 +64,8 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        hint = _nearest(sys.argv[1:]) or f"see {self.prog} --help"
+        is_value = message.startswith("argument --")
+        hint = (not is_value and _nearest(sys.argv[1:])) or f"see {self.prog} --help"
         self.exit(WRONG_SETTING, f"{self.prog}: {message}; {hint}\n")
 
 

@@ -82,7 +82,7 @@ def _pass_on(rows: Iterator[Row], name: str, out: IO[bytes], look: Look, bar: "_
 def _sensors(history: History, arguments: dict[str, object]) -> list[str] | None:
     known = history.sensors()
     if not known:
-        raise StoreError("there are no readings yet; see that -d names the right database")
+        raise StoreError("there are no readings yet; no sensor has sent one, or -d names another file")
     asked = arguments.get("sensor")
     if not isinstance(asked, list):
         return None

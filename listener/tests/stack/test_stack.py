@@ -255,6 +255,8 @@ def test_what_sensors_send_while_only_the_listener_is_away_is_not_lost(stack: Pr
 
 def test_the_page_shows_the_rooms_and_can_change_nothing(stack: Project) -> None:
     assert "Office" in stack.page().text
+    for view in ("/history", "/events", "/stack", "/api"):
+        assert stack.page(view).status_code == 200
     # The listener says once a second how it is.
     until(lambda: stack.page("/api/rooms").json()["is_well"], 5)
     mounts = {str(one["Destination"]): one["RW"] for one in stack.inspect("web")["Mounts"]}  # type: ignore[index]
