@@ -98,6 +98,12 @@ def signal(rssi_dbm: float) -> str:
     return f"{rssi_dbm:.0f} dBm ({meaning})"
 
 
+def counted(number: float, unit: str) -> str:
+    """Give "1 day", "2 days"."""
+    whole = round(number)
+    return f"{whole:,} {unit}" if whole == 1 else f"{whole:,} {unit}s"
+
+
 def ordinal(number: float) -> str:
     """Give 1st, 2nd, 3rd, 4th ..."""
     whole = int(number)

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from ecc_listener.notices import Words
-from ecc_listener.phrases import Rows, Scene, clean, difference, last_reading, temperature
+from ecc_listener.phrases import Rows, Scene, clean, counted, difference, last_reading, temperature
 
 EMPTY_PERCENT = 15
 WEAK_DBM = -85
-_LIMITS = "The limit stands in the limits file (ECC_LIMITS_FILE_PATH)."
+_FILE = "the limits file (data/db/ECCMQTTIoT_Limits.ini, unless it was put elsewhere)"
+_LIMITS = f"The limit stands in {_FILE}."
 
 
 def silent(scene: Scene) -> Words:
@@ -17,8 +18,8 @@ def silent(scene: Scene) -> Words:
     facts = last_reading(scene) + every
     if scene.notice.over_us is not None:
         missing = scene.number("missing")
-        rows: Rows = (("Missing", f"about {missing:.0f} readings"),) if missing else ()
-        lost = f", about {missing:.0f} readings missing" if missing else ""
+        rows: Rows = (("Missing", f"about {counted(missing, 'reading')}"),) if missing else ()
+        lost = f", about {counted(missing, 'reading')} missing" if missing else ""
         return Words(
             f"{scene.who}: recovered after {scene.lasted}{lost}",
             None,
@@ -97,7 +98,7 @@ def damp_risk(scene: Scene) -> Words:
     if scene.notice.over_us is not None:
         return Words(f"{scene.who}: it has dried", None, "Nothing needs to be done.", _measured(scene))
     return Words(
-        f"{scene.who}: damp for {hours:.0f} hours, mould may grow",
+        f"{scene.who}: damp for {counted(hours, 'hour')}, mould may grow",
         None,
         "Air while it is drier outside, heat gently, keep vestments, books and organ away from cold walls. "
         + _LIMITS,
@@ -154,9 +155,9 @@ def battery_low(scene: Scene) -> Words:
             "Nothing needs to be done.",
             last_reading(scene),
         )
-    left = "" if days is None else f", about {days:.0f} days left"
-    if days is not None and days < 2:  # noqa: PLR2004 - as a person would say it
-        left = ", hours to a day left"
+    left = "" if days is None else f", about {counted(days, 'day')} left"
+    if days is not None and days < 1:
+        left = ", a day left at most"
     return Words(
         f"{scene.who}: battery at {percent:.0f} %{left}",
         None,
@@ -252,8 +253,7 @@ def new(scene: Scene) -> Words:
     return Words(
         f"New sensor {scene.name}{where}",
         None,
-        "Nothing needs to be done if it is yours. Limits for it can be set in the limits file "
-        "(ECC_LIMITS_FILE_PATH).",
+        f"Nothing needs to be done if it is yours. Limits for it can be set in {_FILE}.",
         last_reading(scene),
     )
 

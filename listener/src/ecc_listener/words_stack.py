@@ -4,10 +4,14 @@ from collections.abc import Callable
 
 from ecc_listener.local_time import duration
 from ecc_listener.notices import Words
-from ecc_listener.phrases import Rows, Scene, size
+from ecc_listener.phrases import Rows, Scene, counted, size
 
 _US = 1_000_000
 _NOTHING = "Nothing needs to be done."
+
+
+def _sentence(fault: str) -> str | None:
+    return f"{fault[:1].upper()}{fault[1:].rstrip('.')}." if fault else None
 
 
 def all_silent(scene: Scene) -> Words:
@@ -24,21 +28,21 @@ def all_silent(scene: Scene) -> Words:
     if "refuses user" in fault:
         return Words(
             f"No readings since {since}: the broker refuses the listener's password",
-            f"{fault[:1].upper()}{fault[1:]}.",
+            _sentence(fault),
             "Name and password in secrets/mqtt_credentials must be those of the broker; then: make restart",
             rows,
         )
     if "refuses" in fault:
         return Words(
             f"No readings since {since}: the broker refuses the listener",
-            f"{fault[:1].upper()}{fault[1:]}.",
+            _sentence(fault),
             "See the broker's configuration and its acl; then: make restart",
             rows,
         )
     if fault:
         return Words(
             f"No readings since {since}: the broker can't be reached",
-            f"{fault[:1].upper()}{fault[1:]}.",
+            _sentence(fault),
             "See whether the broker runs (make status), and start it if not (make up). "
             "Is it on another machine: is that one on, and the network between?",
             rows,
@@ -64,11 +68,15 @@ def store(scene: Scene) -> Words:
     """Say: readings can't be stored."""
     if scene.notice.over_us is not None:
         return Words(
-            f"Readings are stored again after {scene.lasted}", None, f"Nothing is lost. {_NOTHING}", ()
+            f"Readings are stored again after {scene.lasted}",
+            None,
+            f"What the broker kept meanwhile is being stored. {_NOTHING}",
+            (),
         )
     return Words(
         f"Readings can't be stored since {scene.hour(scene.notice.since_us)}",
-        scene.text("fault") or None,
+        _sentence(scene.text("fault")),
+        "Run `make status`: it says what is wrong; most often the disk is full (`df -h`). "
         "Until that is mended the broker keeps the readings, up to 100,000 of them.",
         (),
     )
@@ -80,7 +88,7 @@ def disk(scene: Scene) -> Words:
     rows: Rows = (("Free", size(free)), ("Folder", scene.text("folder")))
     if scene.notice.over_us is not None:
         return Words(f"The disk has room again: {size(free)} free", None, _NOTHING, rows)
-    left = "" if days is None else f", full in about {max(1, round(days))} days"
+    left = "" if days is None else f", full in about {counted(max(1, days), 'day')}"
     return Words(
         f"The disk is almost full: {size(free)} free{left}",
         None,
@@ -95,7 +103,7 @@ def quarantine(scene: Scene) -> Words:
     count = scene.number("count") or 0
     rows: Rows = (("Topic", scene.text("topic")), ("Reason", scene.text("reason")))
     if scene.notice.over_us is not None:
-        return Words("Messages are readings again: none rejected for a day", None, _NOTHING, rows)
+        return Words("Messages are readings again: hardly any was rejected for a day", None, _NOTHING, rows)
     return Words(
         f"{count:.0f} messages of one day are no readings",
         f"Most of them on topic {scene.text('topic')}: {scene.text('reason')}.",
@@ -163,7 +171,7 @@ def mail(scene: Scene) -> Words:
         return Words("Mail is sent again", None, _NOTHING, ())
     return Words(
         f"Mail can't be sent since {scene.hour(scene.notice.since_us)}",
-        scene.text("fault") or None,
+        _sentence(scene.text("fault")),
         "Run `make test-mail`: it says what is wrong and what to do. No mail is lost meanwhile.",
         (),
     )
@@ -185,7 +193,7 @@ def new_many(scene: Scene) -> Words:
     """Say: very many new names."""
     count = scene.number("count") or 0
     return Words(
-        f"{count:,.0f} more new sensor names within a day",
+        f"{counted(count, 'more new sensor name')} within a day",
         "Somebody sends readings under invented names, or a board forgets its own.",
         "Only those who have the sensors' password can do this: if it wasn't you, change it. "
         "What comes under these names is stored, but not watched until it is steady.",
