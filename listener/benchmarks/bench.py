@@ -30,8 +30,10 @@ from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto21, Publisher, until  #
 from ecc_listener.backup import newest  # noqa: E402
 from ecc_listener.daily_backup import DailyBackup  # noqa: E402
 from ecc_listener.history import History  # noqa: E402
+from ecc_listener.lookout import Faults, Lookout, Moment  # noqa: E402
 from ecc_listener.quarantine import Arrival  # noqa: E402
-from ecc_listener.reading import decode  # noqa: E402
+from ecc_listener.reading import Reading, decode  # noqa: E402
+from ecc_listener.settings import load  # noqa: E402
 from ecc_listener.sqlite import utc_us  # noqa: E402
 from ecc_listener.store import Burst, Store  # noqa: E402
 from ecc_listener.summaries import summaries_path  # noqa: E402
@@ -378,6 +380,45 @@ def ten_years(figures: Figures, days: int) -> None:
     assert rows == years.readings
 
 
+def watch(figures: Figures, count: int) -> None:
+    """Let so many sensors send every ten minutes for six hours, and time the ticks of the watch."""
+    began_us = 1_795_500_000_000_000
+    with tempfile.TemporaryDirectory(dir=CACHE) as name:
+        folder = Path(name)
+        paths = ("database_file_path", "log_file_path", "last_notice_file_path", "limits_file_path")
+        settings = load({path: folder / path for path in paths})
+        (folder / "limits_file_path").write_text(
+            "[everywhere]\ntoo cold = 40\ntoo damp = 80\ndamp risk = 65\n"
+        )
+        store = Store(settings.database_file_path, 1_000_000)
+        lookout = Lookout(
+            settings, store, UTC, Moment(began_us, began_us), lambda _connection, _occasion: None
+        )
+        usual, took_ms = decode(OFFICE), []
+        for tick in range(2_160):
+            now_us = began_us + tick * 10 * SECOND_US
+            whose = range(tick % 60, count, 60)
+            lookout.note(
+                Burst(tick + 1, [Arrival(now_us, _reading(usual, one, tick)) for one in whose], [], [])
+            )
+            began_s = time.perf_counter()
+            lookout.tick(Moment(now_us, now_us), Faults())
+            took_ms.append((time.perf_counter() - began_s) * 1000)
+        assert sum(one.is_steady for one in lookout.watch.sensors.values()) == count
+        store.close()
+    settled = sorted(took_ms[720:])
+    note(
+        figures, f"the watch over {count:,} sensors: a tick, median", statistics.median(settled), "ms", "< 5"
+    )
+    note(figures, "the watch: 99th of 100 ticks", settled[len(settled) * 99 // 100], "ms")
+
+
+def _reading(usual: Reading, number: int, tick: int) -> Reading:
+    return usual._replace(
+        sensor_name=f"ECC{number:04d}", location=f"Room {number}", temperature_f=70 + tick // 60 % 9 / 10
+    )
+
+
 def copies(figures: Figures, slots: int) -> None:
     """Back a large database up while readings are stored, and take all of it out."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
@@ -463,6 +504,7 @@ def main() -> None:
         "history": lambda figures: history(figures, 525_600),
         "page": lambda figures: page(figures, 525_600),
         "memory": lambda figures: memory(figures, 1_000_000),
+        "watch": lambda figures: watch(figures, 1_000),
         "copies": lambda figures: copies(figures, 525_600),
         "ten_years": lambda figures: ten_years(figures, 3652),
     }
