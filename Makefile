@@ -53,6 +53,10 @@ export: ## Write readings to standard output: make export OPTIONS="--from 2026-0
 recover: ## Read what can be read of a damaged database that was moved aside
 	@listener/scripts/compose exec -T listener ecc-listener recover
 
+.PHONY: replay
+replay: ## Decode what was no reading again, after an update that understands more
+	@listener/scripts/compose exec -T listener ecc-listener replay
+
 .PHONY: add-sensor
 add-sensor: ## Give a sensor a user of its own at the broker: NAME=...
 	@listener/scripts/add-sensor "$(NAME)"

@@ -108,7 +108,7 @@ def quarantine(scene: Scene) -> Words:
         f"{count:.0f} messages of one day are no readings",
         f"Most of them on topic {scene.text('topic')}: {scene.text('reason')}.",
         "A board is set up wrongly or has a newer firmware. They are kept in the quarantine, "
-        "table ECCRejected; after an update `ecc-listener replay` reads them again.",
+        "table ECCRejected; after an update `make replay` reads them again.",
         rows,
     )
 

@@ -244,6 +244,12 @@ def test_status_shows_all_on_one_screen(stack: Project) -> None:
     assert len(shown.stdout.splitlines()) <= 25
 
 
+def test_the_quarantine_is_decoded_again_when_asked(stack: Project) -> None:
+    done = stack.run("make", "replay")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("0 messages of the quarantine became readings; ")
+
+
 def test_what_sensors_send_while_only_the_listener_is_away_is_not_lost(stack: Project) -> None:
     rows = stack.count()
     stack.compose("stop", "listener")
