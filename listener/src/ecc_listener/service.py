@@ -129,7 +129,7 @@ class Service:
                 self.turn()
             except Exception:  # noqa: BLE001 - the one place: nothing may end the loop
                 _log.exception("A fault in this program; the broker will send again what was not stored")
-                self.held = None
+                # What is held stays: it may be stored, and its number must not come to mean another burst.
                 self.session.restart("session set up anew after a fault in this program")
                 pause(_TICK_S)
 
