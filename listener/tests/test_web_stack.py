@@ -1,10 +1,14 @@
 import os
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ecc_listener.quarantine import Rejected
+from ecc_listener.web import backup_folder
 from viewers import MINUTE_US, READING, House, program, text_of
 
 
@@ -46,3 +50,26 @@ def test_with_nothing_running_and_nothing_there_it_still_answers(tmp_path: Path)
     assert told["readings_last_day"] is None
     assert "the listener makes it when it starts" in told["database_fault"]
     assert "It is not running" in text_of(viewer.get("/stack"))
+
+
+def test_a_backup_folder_that_hangs_takes_nothing_else_of_the_page_with_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, began = threading.Event(), threading.Event()
+
+    def hangs(_folder: Path) -> datetime:
+        began.set()
+        answers.wait(60)
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    monkeypatch.setattr(backup_folder, "newest", hangs)
+    with house.viewer() as viewer:
+        with ThreadPoolExecutor(8) as pool:
+            told = list(pool.map(viewer.get, ["/stack"] * 8))
+        assert began.is_set()
+        assert {answer.status_code for answer in told} == {200}
+        assert "Last backup not known; its folder does not answer" in text_of(told[0])
+        assert viewer.get("/health").text == "ok"
+        answers.set()
+        assert program(viewer, "/api/stack")["last_backup_utc"] == "2026-01-01 00:00:00.000000"
+        assert "does not answer" not in text_of(viewer.get("/stack"))

@@ -1,7 +1,8 @@
 """The page's application, put together from its views.
 
 A view is a module with `ROUTES`; add it to `_ROUTES`. What views share is in `app.state`: `settings`,
-`now_us` (gives the time in microseconds since 1970) and `observer` (knows the rooms, see `sight`).
+`now_us` (gives the time in microseconds since 1970), `observer` (knows the rooms, see `sight`) and
+`backup_folder`.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +24,7 @@ from ecc_listener.sqlite import StoreError
 from ecc_listener.web import api, events, history, live, rooms, stack, units
 from ecc_listener.web.answers import problem
 from ecc_listener.web.auth import Gate
+from ecc_listener.web.backup_folder import BackupFolder
 from ecc_listener.web.guard import Guard
 from ecc_listener.web.sight import Observer
 
@@ -63,5 +65,6 @@ def create(settings: Settings, credentials: Credentials | None, now_us: Callable
     app.state.settings = settings
     app.state.now_us = now_us
     app.state.observer = Observer(settings, now_us)
+    app.state.backup_folder = BackupFolder(settings.backup_folder)
     app.state.hub = live.Hub(app.state.observer)
     return app

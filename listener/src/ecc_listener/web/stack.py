@@ -10,11 +10,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ecc_listener import outbox
-from ecc_listener.backup import newest
 from ecc_listener.data_files import archives
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError, utc_text
 from ecc_listener.web.answers import data, page, wants_json
+from ecc_listener.web.backup_folder import BackupFolder
 from ecc_listener.web.reader import reading
 from ecc_listener.web.sight import Sight
 
@@ -47,10 +47,12 @@ class Stack(NamedTuple):
     sizes: Sizes
     archived_us: int | None
     backup_us: int | None
+    backup_answers: bool
+    """Whether the folder of the backups can be looked into."""
     fault: str | None
 
 
-def look(settings: Settings, sight: Sight) -> Stack:
+def look(settings: Settings, backups: BackupFolder, sight: Sight) -> Stack:
     """Gather it."""
     database = settings.database_file_path
     fault: str | None = None
@@ -62,13 +64,14 @@ def look(settings: Settings, sight: Sight) -> Stack:
         fault = str(error)
     made = archives(database)
     modified_us = [int(status.st_mtime * 1e6) for path in made if (status := _stat(path))]
-    backup = newest(settings.backup_folder)
+    backup, answers = backups.look()
     return Stack(
         len(sight.rooms),
         *counts,
         sizes=_sizes(database, made),
         archived_us=max(modified_us, default=None),
         backup_us=round(backup.timestamp() * 1e6) if backup else None,
+        backup_answers=answers,
         fault=fault,
     )
 
@@ -130,8 +133,9 @@ def _stat(path: Path) -> os.stat_result | None:
 
 def stack(request: Request) -> Response:
     """Show the state of the stack."""
-    sight: Sight = request.app.state.observer.look()
-    found = look(request.app.state.settings, sight)
+    state = request.app.state
+    sight: Sight = state.observer.look()
+    found = look(state.settings, state.backup_folder, sight)
     if wants_json(request):
         return data(_described(found, sight))
     return page(request, "stack.html", stack=found, sight=sight)
