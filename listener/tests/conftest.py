@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from brokers import Mosquitto
+from ecc_listener.store import Store
+from mail_servers import MailServer
 
 
 @pytest.fixture
@@ -15,6 +17,23 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     mosquitto.start()
     yield mosquitto
     mosquitto.stop()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[MailServer]:
+    """Give a running mail server with TLS."""
+    made = MailServer(tmp_path / "mail")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Give the store of an empty database."""
+    made = Store(tmp_path / "db", 1_000_000)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,9 +1,6 @@
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
-
-import pytest
 
 from brokers import OFFICE, Mosquitto, free_port, until
 from ecc_listener import outbox
@@ -17,21 +14,6 @@ from mail_servers import MailServer
 
 NOW_US, MINUTE_US = 1_795_500_000_000_000, 60_000_000
 FAULT = "/data/db: the disk is full; free some space"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[MailServer]:
-    made = MailServer(tmp_path / "mail")
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "db", 1_000_000)
-    yield made
-    made.close()
 
 
 def made(ways: Ways, store: Store) -> Alarm:

@@ -1,20 +1,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mail_servers import MailServer
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[MailServer]:
-    made = MailServer(tmp_path / "mail")
-    made.start()
-    yield made
-    made.stop()
 
 
 def run(folder: Path, settings: dict[str, object]) -> subprocess.CompletedProcess[str]:

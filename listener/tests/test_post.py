@@ -24,21 +24,6 @@ NOW_US = 1_795_500_000_000_000
 HOUR_US, MINUTE_US = 3_600_000_000, 60_000_000
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[MailServer]:
-    made = MailServer(tmp_path / "mail")
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "db", 1_000_000)
-    yield made
-    made.close()
-
-
 def ways(server: MailServer, **changes: object) -> Ways:
     return read_ways(load({**server.settings(), **changes}))
 

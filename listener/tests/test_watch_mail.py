@@ -15,14 +15,6 @@ HALL = OFFICE.replace(b"ECCTH01", b"ECCTH02").replace(b"Office", b"Hall")
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[MailServer]:
-    made = MailServer(tmp_path / "mail")
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
 def listener(tmp_path: Path, broker: Mosquitto, server: MailServer) -> Iterator[Listener]:
     pace = {"timer_check": "0.05", "last_notice_silence_time": "60"}
     made = Listener(tmp_path / "listener", broker.port, **server.settings(), **pace)
