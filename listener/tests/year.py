@@ -91,6 +91,9 @@ class MemoryStore:
         with atomic(self.connection):
             return act(self.connection)
 
+    def look(self, act: Callable[[sqlite3.Connection], Result]) -> Result:
+        return act(self.connection)
+
     def archive(self) -> "MemoryStore":
         """Give the next file, with what the archive carries over."""
         new = MemoryStore()

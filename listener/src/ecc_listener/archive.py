@@ -16,7 +16,8 @@ import os
 import re
 import sqlite3
 import stat
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ecc_listener.damage import SIDE_FILES
@@ -68,17 +69,29 @@ def prepare(connection: sqlite3.Connection, database: Path) -> None:
 
     """
     new = _next(database)
+    with filled(new) as next_one:
+        for table, columns_and_rows in CARRIED.items():
+            rows = connection.execute(f"SELECT {columns_and_rows}")
+            places = ", ".join("?" * len(rows.description))
+            next_one.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+        new.chmod(stat.S_IMODE(database.stat().st_mode))
+
+
+@contextmanager
+def filled(new: Path) -> Iterator[sqlite3.Connection]:
+    """Make a file with empty tables, replacing any of that name; what the block fills in is then on the disk.
+
+    Raises:
+        sqlite3.Error, OSError: the disk is full or failing.
+
+    """
     for ending in SIDE_FILES:
         Path(f"{new}{ending}").unlink(missing_ok=True)
-    with closing(sqlite3.connect(new, isolation_level=None)) as next_one:
-        next_one.execute("PRAGMA synchronous = OFF")  # It is synced as a whole.
-        migrate(next_one)
-        with atomic(next_one):
-            for table, columns_and_rows in CARRIED.items():
-                rows = connection.execute(f"SELECT {columns_and_rows}")
-                places = ", ".join("?" * len(rows.description))
-                next_one.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
-    new.chmod(stat.S_IMODE(database.stat().st_mode))
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")  # It is synced as a whole.
+        migrate(connection)
+        with atomic(connection):
+            yield connection
     sync(new)
 
 

@@ -4,13 +4,13 @@ It is moved aside with its `-wal` and `-shm` as `{name}-damaged-{last written}{e
 `ecc-listener recover` has read what can be read. Nothing of it is changed.
 """
 
-import re
 import sqlite3
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from ecc_listener.data_files import beside
 from ecc_listener.sqlite import StoreError
 
 CHECKED_WHOLE_BYTES = 64 << 20
@@ -112,8 +112,4 @@ def set_aside(database: Path) -> Path:
 
 def set_aside_files(database: Path) -> list[Path]:
     """Give the damaged files that lie beside a live file and wait for `ecc-listener recover`."""
-    name = re.compile(re.escape(database.stem) + r"-damaged-\d{12}(-\d+)?" + re.escape(database.suffix))
-    try:
-        return sorted(path for path in database.parent.iterdir() if name.fullmatch(path.name))
-    except OSError:
-        return []
+    return beside(database, r"-damaged-\d{12}(-\d+)?")

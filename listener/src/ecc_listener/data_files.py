@@ -40,7 +40,12 @@ class Span(NamedTuple):
 
 def archives(database: Path) -> list[Path]:
     """Give what lies beside a live file and is named as one of its archives, in the order of the names."""
-    name = re.compile(re.escape(database.stem) + r"-\d{12}-\d{12}(-\d+)?" + re.escape(database.suffix))
+    return beside(database, r"-\d{12}-\d{12}(-\d+)?")
+
+
+def beside(database: Path, pattern: str) -> list[Path]:
+    """Give the files beside a live file whose names have its name, this pattern and its ending, in order."""
+    name = re.compile(re.escape(database.stem) + pattern + re.escape(database.suffix))
     try:
         return sorted(path for path in database.parent.iterdir() if name.fullmatch(path.name))
     except OSError:

@@ -9,7 +9,8 @@ from ecc_listener import __date__
 from ecc_listener.buckets import Bucket
 from ecc_listener.letters import Letter, letter
 from ecc_listener.local_time import local
-from ecc_listener.sheets import Block, Sheet, Table, clean
+from ecc_listener.phrases import clean
+from ecc_listener.sheets import Block, Sheet, Table
 
 _HOUR = time(7)
 _WEEK = timedelta(days=7)

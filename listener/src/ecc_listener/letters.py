@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from ecc_listener.local_time import day_and_time, duration
 from ecc_listener.notices import KINDS, Occasion, Telling
-from ecc_listener.sheets import Block, Sheet, Table, clean, html, plain
+from ecc_listener.phrases import clean
+from ecc_listener.sheets import Block, Sheet, Table, html, plain
 
 _MAX_SUBJECT = 140
 _MANY = 5

@@ -73,7 +73,7 @@ class Lookout:
         timer_us = int(settings.timer_check.total_seconds() * _US)
         mute_us = int(settings.last_notice_silence_time.total_seconds() * _US)
         pace = Pace(min(_MAX_COLLECT_US, timer_us // 20), timer_us // 2, mute_us)
-        pending, lately, number, sensors, stack, last = store.change(
+        pending, lately, number, sensors, stack, last = store.look(
             lambda connection: (
                 notice_table.pending(connection),
                 notice_table.over_since(connection, now.wall_us - mute_us),

@@ -8,6 +8,7 @@ from ecc_listener.notices import Notice, Words
 
 _MAX_SHOWN = 60
 _MAX_NAME = 30
+NOTHING_TO_DO = "Nothing needs to be done."
 
 Rows = tuple[tuple[str, str], ...]
 

@@ -7,15 +7,14 @@ The readings become an archive beside the live file; the damaged file is left as
 import argparse
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from ecc_listener import salvage
-from ecc_listener.archive import archive_name, link_free, sync
+from ecc_listener.archive import archive_name, filled, link_free, sync
 from ecc_listener.damage import SIDE_FILES, set_aside_files
-from ecc_listener.schema import migrate
 from ecc_listener.settings import Settings
-from ecc_listener.sqlite import StoreError, atomic, explain
+from ecc_listener.sqlite import StoreError, explain
 
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 _INSERT = {
@@ -72,18 +71,12 @@ def recover(path: Path, database: Path) -> tuple[Path | None, int]:
 
     """
     new = Path(f"{database}.recovering")
-    for ending in SIDE_FILES:
-        Path(f"{new}{ending}").unlink(missing_ok=True)
-    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
-        connection.execute("PRAGMA synchronous = OFF")  # It is synced as a whole.
-        migrate(connection)
-        with atomic(connection):
-            for row in _found(path):
-                connection.execute(_INSERT[len(row)], row)
+    with filled(new) as connection:
+        for row in _found(path):
+            connection.execute(_INSERT[len(row)], row)
         readings: int = connection.execute("SELECT count(*) FROM ECCTempHum").fetchone()[0]
         ends = (f"(SELECT {end}(recordWrittenUTC) FROM ECCTempHum)" for end in ("min", "max"))
         name = archive_name(connection, database, *ends) if readings else None
-    sync(new)
     archive = link_free(new, database, name) if name else None
     new.unlink()
     for ending in SIDE_FILES:

@@ -249,7 +249,7 @@ class Service:
         self.health.connections = self.session.connections
         self.health.mail_fault = self.post.fault
         self.write_health()
-        # Not while a burst is held: the broker would send it again, and it would be stored twice.
+        # Not while a burst is held: it is the store then that nobody is heard for, not the session.
         if self.lookout.tick(self.moment(), self.faults(), self.daily_backup.newest) and self.held is None:
             self.session.restart("session set up anew, since no message came for so long")
         self.keep_post()

@@ -8,10 +8,13 @@ import textwrap
 from html import escape
 from typing import NamedTuple
 
+from ecc_listener.phrases import clean
+
 PICTURE_ID = "picture"
 """Where a sheet's picture is in the mail: `cid:` and this."""
 
 _WIDTH = 76
+_MAX_TEXT = 1000
 _MAX_FIRST_CELL, _MAX_CELL = 48, 24
 _FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _COLOURS = {"bad": "#d9534f", "good": "#3c9a5f", "plain": "#808080"}
@@ -47,12 +50,6 @@ class Sheet(NamedTuple):
     foot: tuple[str, ...] = ()
 
 
-def clean(text: str, most: int = 1000) -> str:
-    """Keep a text from the network from steering whatever shows it."""
-    shown = "".join(one if one.isprintable() else "?" for one in text)
-    return shown if len(shown) <= most else shown[: most - 1] + "…"
-
-
 def plain(sheet: Sheet) -> str:
     """Give the sheet as plain text."""
     pieces = [_paragraph(sheet.title), *(_paragraph(one) for one in sheet.lead)]
@@ -63,14 +60,17 @@ def plain(sheet: Sheet) -> str:
 
 def _paragraph(text: str, first: str = "", later: str = "") -> str:
     return textwrap.fill(
-        clean(text), _WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False
+        clean(text, _MAX_TEXT), _WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False
     )
 
 
 def _plain_block(block: Block) -> str:
     width = max((len(label) for label, _ in block.rows), default=0) + 2
     lines = [_paragraph(block.title)] if block.title else []
-    lines += [_paragraph(text, f"  {clean(label):<{width}}", " " * (width + 2)) for label, text in block.rows]
+    lines += [
+        _paragraph(text, f"  {clean(label, _MAX_TEXT):<{width}}", " " * (width + 2))
+        for label, text in block.rows
+    ]
     return "\n".join(lines)
 
 
@@ -112,7 +112,7 @@ def html(sheet: Sheet) -> str:
 
 
 def _safe(text: str) -> str:
-    return escape(clean(text))
+    return escape(clean(text, _MAX_TEXT))
 
 
 def _html_block(block: Block) -> str:

@@ -17,11 +17,14 @@ from ecc_listener.history import History
 from ecc_listener.local_time import local_zone
 from ecc_listener.mail_state import OFF, mail_fault, mail_state
 from ecc_listener.notices import Notice
+from ecc_listener.phrases import clean
 from ecc_listener.settings import Settings
 from ecc_listener.sqlite import StoreError, connect_readonly, utc_us
 from ecc_listener.words import say
 
 _MANY_SENSORS, _MANY_NOTICES = 30, 8
+_MAX_NAME = 30
+"""A third of a line."""
 _DAY_US = 24 * 3600 * 1_000_000
 
 _LATEST = """
@@ -153,7 +156,8 @@ def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
         verdict = f"{bad}Needs somebody{'' if is_listed else f': {status.fault}'}{plain}"
     last = "none yet"
     if status.last_message_utc:
-        last = f"{_when(status.last_message_utc, now)}, from {_clean(status.last_sensor or 'nobody known')}"
+        by = status.last_sensor or "nobody known"
+        last = f"{_when(status.last_message_utc, now)}, from {clean(by, _MAX_NAME)}"
     count = f"{status.archives} archive{'s' if status.archives > 1 else ''}"
     archived = f", and {count} of {_megabytes(status.archive_bytes)}" if status.archives else ""
     said = [
@@ -186,14 +190,8 @@ def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
 
 
 def _label(sensor: Sensor) -> str:
-    name = _clean(sensor.name)
-    return f"{name} ({_clean(sensor.location)})" if sensor.location else name
-
-
-def _clean(text: str) -> str:
-    """Keep a name from the network from steering the terminal or spoiling the table."""
-    shown = "".join(one if one.isprintable() else "?" for one in text)
-    return shown if len(shown) <= 30 else shown[:29] + "…"  # noqa: PLR2004 - a third of a line
+    name = clean(sensor.name, _MAX_NAME)
+    return f"{name} ({clean(sensor.location, _MAX_NAME)})" if sensor.location else name
 
 
 def _when(utc: str, now: datetime) -> str:

@@ -3,7 +3,16 @@
 from collections.abc import Callable
 
 from ecc_listener.notices import Words
-from ecc_listener.phrases import Rows, Scene, clean, counted, difference, last_reading, temperature
+from ecc_listener.phrases import (
+    NOTHING_TO_DO,
+    Rows,
+    Scene,
+    clean,
+    counted,
+    difference,
+    last_reading,
+    temperature,
+)
 
 EMPTY_PERCENT = 15
 WEAK_DBM = -85
@@ -23,7 +32,7 @@ def silent(scene: Scene) -> Words:
         return Words(
             f"{scene.who}: recovered after {scene.lasted}{lost}",
             None,
-            "Nothing needs to be done.",
+            NOTHING_TO_DO,
             rows + facts,
         )
     cause, advice = _why_silent(scene)
@@ -96,7 +105,7 @@ def damp_risk(scene: Scene) -> Words:
     """Say: a room was damp for many hours."""
     hours = scene.number("hours") or 0
     if scene.notice.over_us is not None:
-        return Words(f"{scene.who}: it has dried", None, "Nothing needs to be done.", _measured(scene))
+        return Words(f"{scene.who}: it has dried", None, NOTHING_TO_DO, _measured(scene))
     return Words(
         f"{scene.who}: damp for {counted(hours, 'hour')}, mould may grow",
         None,
@@ -112,7 +121,7 @@ def near_dew_point(scene: Scene) -> Words:
         return Words(
             f"{scene.who}: walls and windows can dry again",
             None,
-            "Nothing needs to be done.",
+            NOTHING_TO_DO,
             _measured(scene),
         )
     spread_f = scene.number("spread_f") or 0
@@ -126,9 +135,7 @@ def near_dew_point(scene: Scene) -> Words:
 
 def _limit(scene: Scene, what: str, again: str, advice: str, fact: str) -> Words:
     if scene.notice.over_us is not None:
-        return Words(
-            f"{scene.who}: {again} after {scene.lasted}", None, "Nothing needs to be done.", _measured(scene)
-        )
+        return Words(f"{scene.who}: {again} after {scene.lasted}", None, NOTHING_TO_DO, _measured(scene))
     value = _shown(scene.number(fact) or 0, fact)
     return Words(f"{scene.who}: {what}, {value}", None, f"{advice} {_LIMITS}", _measured(scene))
 
@@ -152,7 +159,7 @@ def battery_low(scene: Scene) -> Words:
         return Words(
             f"{scene.who}: new battery, {percent:.0f} %",
             None,
-            "Nothing needs to be done.",
+            NOTHING_TO_DO,
             last_reading(scene),
         )
     left = "" if days is None else f", about {counted(days, 'day')} left"
@@ -169,9 +176,7 @@ def battery_low(scene: Scene) -> Words:
 def frozen(scene: Scene) -> Words:
     """Say: it sends the same values again and again."""
     if scene.notice.over_us is not None:
-        return Words(
-            f"{scene.who}: values change again", None, "Nothing needs to be done.", last_reading(scene)
-        )
+        return Words(f"{scene.who}: values change again", None, NOTHING_TO_DO, last_reading(scene))
     return Words(
         f"{scene.who}: exactly the same values for {scene.lasted}",
         "Real air is never that still: most likely the sensor chip hangs, or a wire is loose.",
@@ -184,9 +189,7 @@ def frozen(scene: Scene) -> Words:
 def jumps(scene: Scene) -> Words:
     """Say: its values jump as no room does."""
     if scene.notice.over_us is not None:
-        return Words(
-            f"{scene.who}: no more jumps for a day", None, "Nothing needs to be done.", last_reading(scene)
-        )
+        return Words(f"{scene.who}: no more jumps for a day", None, NOTHING_TO_DO, last_reading(scene))
     facts: Rows = ()
     before, after = scene.number("before_f"), scene.number("after_f")
     if before is not None and after is not None:
@@ -203,9 +206,7 @@ def weak_signal(scene: Scene) -> Words:
     """Say: it hardly reaches its access point."""
     mean = scene.number("signal_dbm") or 0
     if scene.notice.over_us is not None:
-        return Words(
-            f"{scene.who}: signal good again", None, "Nothing needs to be done.", last_reading(scene)
-        )
+        return Words(f"{scene.who}: signal good again", None, NOTHING_TO_DO, last_reading(scene))
     return Words(
         f"{scene.who}: weak signal, {mean:.0f} dBm",
         "It is far from its access point, or something new stands between the two.",
@@ -218,7 +219,7 @@ def two_boards(scene: Scene) -> Words:
     """Say: two boards send under one name."""
     macs = (("Boards", scene.text("macs")),)
     if scene.notice.over_us is not None:
-        return Words(f"{scene.name}: one board again", None, "Nothing needs to be done.", macs)
+        return Words(f"{scene.name}: one board again", None, NOTHING_TO_DO, macs)
     return Words(
         f"{scene.name}: two boards use this name",
         "Two boards take turns under one name: most likely one was set up as a copy of the other.",

@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 from ecc_listener.local_time import duration
 from ecc_listener.notices import Words
-from ecc_listener.phrases import Rows, Scene, counted, size
+from ecc_listener.phrases import NOTHING_TO_DO, Rows, Scene, counted, size
 
 _US = 1_000_000
-_NOTHING = "Nothing needs to be done."
 
 
 def _sentence(fault: str) -> str | None:
@@ -23,7 +22,7 @@ def all_silent(scene: Scene) -> Words:
     if sensors:
         rows += (("Sensors known", f"{sensors:.0f}"),)
     if scene.notice.over_us is not None:
-        return Words(f"All sensors: readings again after {scene.lasted}", None, _NOTHING, rows)
+        return Words(f"All sensors: readings again after {scene.lasted}", None, NOTHING_TO_DO, rows)
     fault = scene.text("broker_fault")
     if "refuses user" in fault:
         return Words(
@@ -70,7 +69,7 @@ def store(scene: Scene) -> Words:
         return Words(
             f"Readings are stored again after {scene.lasted}",
             None,
-            f"What the broker kept meanwhile is being stored. {_NOTHING}",
+            f"What the broker kept meanwhile is being stored. {NOTHING_TO_DO}",
             (),
         )
     return Words(
@@ -87,7 +86,7 @@ def disk(scene: Scene) -> Words:
     free, days = scene.number("free_bytes") or 0, scene.number("days_left")
     rows: Rows = (("Free", size(free)), ("Folder", scene.text("folder")))
     if scene.notice.over_us is not None:
-        return Words(f"The disk has room again: {size(free)} free", None, _NOTHING, rows)
+        return Words(f"The disk has room again: {size(free)} free", None, NOTHING_TO_DO, rows)
     left = "" if days is None else f", full in about {counted(max(1, days), 'day')}"
     return Words(
         f"The disk is almost full: {size(free)} free{left}",
@@ -103,7 +102,9 @@ def quarantine(scene: Scene) -> Words:
     count = scene.number("count") or 0
     rows: Rows = (("Topic", scene.text("topic")), ("Reason", scene.text("reason")))
     if scene.notice.over_us is not None:
-        return Words("Messages are readings again: hardly any was rejected for a day", None, _NOTHING, rows)
+        return Words(
+            "Messages are readings again: hardly any was rejected for a day", None, NOTHING_TO_DO, rows
+        )
     return Words(
         f"{count:.0f} messages of one day are no readings",
         f"Most of them on topic {scene.text('topic')}: {scene.text('reason')}.",
@@ -118,7 +119,7 @@ def backup(scene: Scene) -> Words:
     newest = scene.number("newest_us")
     rows: Rows = (("Newest backup", scene.when(int(newest)) if newest else "none"),)
     if scene.notice.over_us is not None:
-        return Words("There is a recent backup again", None, _NOTHING, rows)
+        return Words("There is a recent backup again", None, NOTHING_TO_DO, rows)
     return Words(
         f"No backup for {duration(scene.now_us - int(newest))}" if newest else "There is no backup yet",
         None,
@@ -130,7 +131,7 @@ def backup(scene: Scene) -> Words:
 def archive(scene: Scene) -> Words:
     """Say: the database can't be archived."""
     if scene.notice.over_us is not None:
-        return Words("The database has been archived", None, _NOTHING, ())
+        return Words("The database has been archived", None, NOTHING_TO_DO, ())
     return Words(
         f"The database waits for its archive since {scene.hour(scene.notice.since_us)}",
         scene.text("reason") or None,
@@ -143,7 +144,7 @@ def damaged(scene: Scene) -> Words:
     """Say: a damaged database lies aside."""
     rows: Rows = (("File", scene.text("files")),)
     if scene.notice.over_us is not None:
-        return Words("The damaged database has been read as far as possible", None, _NOTHING, ())
+        return Words("The damaged database has been read as far as possible", None, NOTHING_TO_DO, ())
     return Words(
         "The database was damaged and has been moved aside",
         "The power went, the disk is failing, or another program wrote to it.",
@@ -156,7 +157,7 @@ def limits_file(scene: Scene) -> Words:
     """Say: the limits file has mistakes."""
     rows: Rows = (("File", scene.text("file")),)
     if scene.notice.over_us is not None:
-        return Words("The limits file is right again", None, _NOTHING, rows)
+        return Words("The limits file is right again", None, NOTHING_TO_DO, rows)
     return Words(
         "The limits file has a mistake",
         scene.text("problems") or None,
@@ -168,7 +169,7 @@ def limits_file(scene: Scene) -> Words:
 def mail(scene: Scene) -> Words:
     """Say: mail can't be sent."""
     if scene.notice.over_us is not None:
-        return Words("Mail is sent again", None, _NOTHING, ())
+        return Words("Mail is sent again", None, NOTHING_TO_DO, ())
     return Words(
         f"Mail can't be sent since {scene.hour(scene.notice.since_us)}",
         _sentence(scene.text("fault")),
