@@ -26,20 +26,20 @@ from paho.mqtt.enums import CallbackAPIVersion
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "tests")]
 
-from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto21, Publisher, until  # noqa: E402
-from ecc_listener.backup import newest  # noqa: E402
-from ecc_listener.daily_backup import DailyBackup  # noqa: E402
-from ecc_listener.history import History  # noqa: E402
-from ecc_listener.lookout import Faults, Lookout, Moment  # noqa: E402
-from ecc_listener.quarantine import Arrival  # noqa: E402
-from ecc_listener.reading import Reading, decode  # noqa: E402
+from ecc_listener.backup.create import newest  # noqa: E402
+from ecc_listener.backup.schedule import DailyBackup  # noqa: E402
+from ecc_listener.history.query import History  # noqa: E402
+from ecc_listener.history.rollup_file import summaries_path  # noqa: E402
+from ecc_listener.history.rollup_writer import Summing  # noqa: E402
+from ecc_listener.monitoring.monitor import Faults, Lookout, Moment  # noqa: E402
+from ecc_listener.readings.reading import Reading, decode  # noqa: E402
 from ecc_listener.settings import load  # noqa: E402
-from ecc_listener.sqlite import utc_us  # noqa: E402
-from ecc_listener.store import Burst, Store  # noqa: E402
-from ecc_listener.summaries import summaries_path  # noqa: E402
-from ecc_listener.summing import Summing  # noqa: E402
-from listeners import Listener  # noqa: E402
-from years import Limits, Years  # noqa: E402
+from ecc_listener.storage.connection import utc_us  # noqa: E402
+from ecc_listener.storage.quarantine import Arrival  # noqa: E402
+from ecc_listener.storage.store import Burst, Store  # noqa: E402
+from support.brokers import OFFICE, PASSWORD, USERNAME, Mosquitto21, Publisher, until  # noqa: E402
+from support.listeners import Listener  # noqa: E402
+from support.years import Limits, Years  # noqa: E402
 
 RESULTS = HERE / "results.json"
 CACHE = HERE.parents[1] / ".cache"

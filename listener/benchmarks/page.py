@@ -14,12 +14,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from bench import CACHE, Figures, listener_latency, many_readings, note, process_status
-from brokers import free_port, until
 from ecc_listener.health import Health, utc_iso, write
-from ecc_listener.quarantine import Arrival
-from ecc_listener.reading import Reading
-from ecc_listener.store import Burst, Store
-from ecc_listener.summing import Summing
+from ecc_listener.history.rollup_writer import Summing
+from ecc_listener.readings.reading import Reading
+from ecc_listener.storage.quarantine import Arrival
+from ecc_listener.storage.store import Burst, Store
+from support.brokers import free_port, until
 
 _SLOT_S, _YEAR_S = 600, 365 * 86_400
 _SENSORS = 50

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from brokers import Mosquitto
-from ecc_listener.store import Store
-from mail_servers import MailServer
+from ecc_listener.storage.store import Store
+from support.brokers import Mosquitto
+from support.mail_servers import MailServer
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from brokers import until
 from ecc_listener import logs
 from ecc_listener.logs import Archives, LineFormatter, LogFile, LossyQueueHandler
 from ecc_listener.settings import load
+from support.brokers import until
 
 
 def folder(path: Path) -> dict[str, str]:

@@ -6,10 +6,10 @@ from typing import NoReturn
 
 import pytest
 
-from brokers import OFFICE, Mosquitto
 from ecc_listener.service import Service
 from ecc_listener.settings import load
-from ecc_listener.sqlite import StoreError, connect_readonly
+from ecc_listener.storage.connection import StoreError, connect_readonly
+from support.brokers import OFFICE, Mosquitto
 
 
 def numbered(number: int) -> bytes:

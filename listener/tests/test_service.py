@@ -11,11 +11,11 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, Publisher, free_port, until
-from ecc_listener.data_files import archives
-from ecc_listener.history import History
-from ecc_listener.sqlite import utc_us
-from listeners import Listener
+from ecc_listener.history.query import History
+from ecc_listener.storage.connection import utc_us
+from ecc_listener.storage.files import archives
+from support.brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, Publisher, free_port, until
+from support.listeners import Listener
 
 NEVER_US = utc_us("9999-01-01")
 SQL_TIMES = "SELECT recordWrittenUTC FROM ECCTempHum"

@@ -44,16 +44,18 @@ class Verb(NamedTuple):
 VERBS = {
     "run": Verb("service", "listen to the broker and store readings (the same as no verb)"),
     "healthcheck": Verb("health", "say whether the listener is well: exit status 0, or 1 and the reason"),
-    "status": Verb("status", "show connection, last message, sensors and sizes on one screen"),
+    "status": Verb("commands.status", "show connection, last message, sensors and sizes on one screen"),
     "web": Verb("web.server", "serve the page: every room at a glance"),
-    "backup": Verb("backup", "copy the database, and its archives once, to the backup folder, while it runs"),
-    "export": Verb("export", "write readings as CSV, JSON lines or Parquet, from the archives, too"),
-    "restore": Verb("restore", "put a backup back; the listener must not run meanwhile"),
-    "recover": Verb("recover", "read what can be read of a damaged database that was moved aside"),
-    "replay": Verb("replay", "decode the quarantine again, after an update that understands more"),
-    "test-mail": Verb("mail_check", "send one test mail to every destination, or say what keeps it"),
-    "simulate": Verb("simulator", "publish like a number of sensors, well-behaved or not"),
-    "demo": Verb("demo", "show it all without Docker: broker, listener and simulated rooms"),
+    "backup": Verb(
+        "backup.create", "copy the database, and its archives once, to the backup folder, while it runs"
+    ),
+    "export": Verb("history.export", "write readings as CSV, JSON lines or Parquet, from the archives, too"),
+    "restore": Verb("commands.restore", "put a backup back; the listener must not run meanwhile"),
+    "recover": Verb("backup.recover", "read what can be read of a damaged database that was moved aside"),
+    "replay": Verb("commands.replay", "decode the quarantine again, after an update that understands more"),
+    "test-mail": Verb("commands.test_mail", "send one test mail to every destination, or say what keeps it"),
+    "simulate": Verb("simulator.command", "publish like a number of sensors, well-behaved or not"),
+    "demo": Verb("demo.command", "show it all without Docker: broker, listener and simulated rooms"),
 }
 
 
@@ -88,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     from ecc_listener.settings import SettingsError, load  # noqa: PLC0415
-    from ecc_listener.sqlite import StoreError  # noqa: PLC0415
+    from ecc_listener.storage.connection import StoreError  # noqa: PLC0415
 
     parser = _parser(words)
     given = vars(parser.parse_args(words))

@@ -4,6 +4,7 @@ White space, line ends and a byte order mark around a field are ignored. No text
 stands in a file.
 """
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,6 +84,39 @@ def read_mail(path: Path) -> MailCredentials | None:
         raise CredentialsError(f"{path}: the password is empty")
     local_host_name = None if local in {"", "None"} else local
     return MailCredentials(address, SecretStr(password.replace(" ", "")), local_host_name, destinations)
+
+
+class UrlLine(NamedTuple):
+    """A line of the file that is no remark."""
+
+    number: int
+    url: SecretStr
+
+    @property
+    def way(self) -> str:
+        """Name it without telling what it holds."""
+        return f"line {self.number} of apprise_urls ({self.url.get_secret_value().partition(':')[0].lower()})"
+
+
+def read_urls(path: Path) -> tuple[UrlLine, ...]:
+    """Read the file; no file is an empty one. Lines that begin with # are remarks.
+
+    Raises:
+        CredentialsError: it can't be read, or a line is no URL: by the line's number, without its text.
+
+    """
+    try:
+        lines = path.read_text("utf-8-sig").splitlines() if path.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise CredentialsError(f"{path} can't be read as text ({type(error).__name__})") from None
+    urls = []
+    for number, line in enumerate((line.strip() for line in lines), 1):
+        if not line or line.startswith("#"):
+            continue
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S+", line):
+            raise CredentialsError(f"{path}: line {number} is no apprise URL, which looks like ntfys://topic")
+        urls.append(UrlLine(number, SecretStr(line)))
+    return tuple(urls)
 
 
 def _pair(path: Path, line: str) -> Credentials:

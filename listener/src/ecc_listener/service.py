@@ -13,25 +13,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-from ecc_listener import health, letters, logs, outbox, replay
-from ecc_listener.alarm import Alarm
-from ecc_listener.archiver import Archiver
+from ecc_listener import health, logs
+from ecc_listener.backup.schedule import DailyBackup
 from ecc_listener.credentials import read_mqtt
-from ecc_listener.daily_backup import DailyBackup
-from ecc_listener.deliveries import Deliveries, packet
 from ecc_listener.health import utc_iso
+from ecc_listener.history.rollup_writer import Summing
 from ecc_listener.local_time import local_zone
-from ecc_listener.lookout import Faults, Lookout, Moment
-from ecc_listener.post import Post
-from ecc_listener.quarantine import RETAINED, Arrival, Rejected
-from ecc_listener.reading import NotAReading, decode
-from ecc_listener.session import KEEPALIVE_S, Broker, Message, Session, pause
+from ecc_listener.monitoring.monitor import Faults, Lookout, Moment
+from ecc_listener.mqtt.deliveries import Deliveries, packet
+from ecc_listener.mqtt.session import KEEPALIVE_S, Broker, Message, Session, pause
+from ecc_listener.notifications import message as letters
+from ecc_listener.notifications import outbox
+from ecc_listener.notifications.channels import read_ways
+from ecc_listener.notifications.digest.schedule import Weekly
+from ecc_listener.notifications.fallback import Alarm
+from ecc_listener.notifications.sender import Post
+from ecc_listener.readings.reading import NotAReading, decode
 from ecc_listener.settings import Settings, unknown_variables
-from ecc_listener.sqlite import StoreError
-from ecc_listener.store import Burst, Store
-from ecc_listener.summing import Summing
-from ecc_listener.ways import read_ways
-from ecc_listener.weekly import Weekly
+from ecc_listener.storage.archiver import Archiver
+from ecc_listener.storage.connection import StoreError
+from ecc_listener.storage.files import replay_request_path
+from ecc_listener.storage.quarantine import RETAINED, Arrival, Rejected
+from ecc_listener.storage.store import Burst, Store
 
 _log = logging.getLogger(__name__)
 
@@ -282,7 +285,7 @@ class Service:
     def keep_quarantine(self) -> None:
         """Replay the quarantine when `ecc-listener replay` asks for it; once a day drop what is too old."""
         try:
-            request = replay.request_path(self.settings.database_file_path)
+            request = replay_request_path(self.settings.database_file_path)
             if request.exists():
                 became, remain = self.store.replay(decode, now_us())
                 _log.info("Quarantine decoded again: %d became readings, %d are still none", became, remain)

@@ -23,8 +23,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from ecc_listener.apprise_urls import read_urls
-from ecc_listener.credentials import read_mail, read_mqtt
+from ecc_listener.credentials import read_mail, read_mqtt, read_urls
 
 SECRETS = Path("/run/secrets")
 PREFIX = "ECC_"

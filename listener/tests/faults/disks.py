@@ -9,8 +9,8 @@ from fcntl import ioctl
 from pathlib import Path
 from typing import NamedTuple
 
-from brokers import until
 from faults.ledger import sh
+from support.brokers import until
 
 SHUTDOWN_IOCTL = 0x8004587D
 """EXT4_IOC_SHUTDOWN: the file system stops at once, as when the power goes; 2 keeps the journal as it is."""

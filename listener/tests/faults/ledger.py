@@ -14,10 +14,10 @@ from typing import NamedTuple, Protocol, Self
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, Mosquitto21, until
-from ecc_listener.history import History
-from ecc_listener.sqlite import connect_readonly
-from listeners import Listener
+from ecc_listener.history.query import History
+from ecc_listener.storage.connection import connect_readonly
+from support.brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, Mosquitto21, until
+from support.listeners import Listener
 
 CACHE = Path(__file__).parents[3] / ".cache"
 

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 
-from brokers import OFFICE, Publisher, until
-from ecc_listener.history import History
+from ecc_listener.history.query import History
 from faults.disks import disk
 from faults.ledger import AllFiles, Ledger, Outcome, broker_21, folder, listening, numbered, sh
-from listeners import Listener
 from projects import Project, project
+from support.brokers import OFFICE, Publisher, until
+from support.listeners import Listener
 
 
 def listener_killed(cycles: int) -> Outcome:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from brokers import OFFICE, Mosquitto
 from faults import matrix
 from faults.disks import disk
 from faults.ledger import Ledger, Outcome, broker_21, folder, listening
+from support.brokers import OFFICE, Mosquitto
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 

@@ -15,8 +15,8 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.client import CallbackOnConnect
 from paho.mqtt.enums import CallbackAPIVersion
 
-from brokers import free_port, until
-from ecc_listener.sqlite import connect_readonly
+from ecc_listener.storage.connection import connect_readonly
+from support.brokers import free_port, until
 
 ROOT = Path(__file__).parents[3]
 # Below the project, since an Engine may see other folders than the tests do.

@@ -15,9 +15,9 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from brokers import OFFICE, until
 from faults.matrix import restart_container
 from projects import Project, project
+from support.brokers import OFFICE, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -363,7 +363,7 @@ def test_the_digest_is_written_in_the_container(stack: Project) -> None:
     }
     command = ["docker", "exec", "--interactive", stack.container("listener")]
     written = subprocess.run(
-        [*command, "python3", "-m", "ecc_listener.digest_child"],
+        [*command, "python3", "-m", "ecc_listener.notifications.digest.process"],
         input=json.dumps(needs),
         capture_output=True,
         text=True,

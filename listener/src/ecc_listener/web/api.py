@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ecc_listener.web.answers import data, page
+from ecc_listener.web.responses import data, page
 
 DOCUMENT: dict[str, Any] = json.loads((files(__package__) / "openapi.json").read_text("utf-8"))
 

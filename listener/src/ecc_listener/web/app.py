@@ -20,19 +20,19 @@ from starlette.staticfiles import StaticFiles
 
 from ecc_listener.credentials import Credentials
 from ecc_listener.settings import Settings
-from ecc_listener.sqlite import StoreError
-from ecc_listener.web import api, events, history, live, rooms, stack, units
-from ecc_listener.web.answers import problem
+from ecc_listener.storage.connection import StoreError
+from ecc_listener.web import api, events, history, live, rooms, system, units
 from ecc_listener.web.auth import Gate
 from ecc_listener.web.backup_folder import BackupFolder
-from ecc_listener.web.guard import Guard
-from ecc_listener.web.sight import Observer
+from ecc_listener.web.responses import problem
+from ecc_listener.web.security import Guard
+from ecc_listener.web.snapshot import Observer
 
 _ROUTES: list[BaseRoute] = [
     *rooms.ROUTES,
     *live.ROUTES,
     *events.ROUTES,
-    *stack.ROUTES,
+    *system.ROUTES,
     *api.ROUTES,
     *units.ROUTES,
     *history.ROUTES,

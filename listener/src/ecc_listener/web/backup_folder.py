@@ -8,7 +8,7 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from ecc_listener.backup import newest
+from ecc_listener.backup.create import newest
 
 _WITHIN_S = 0.5
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ecc_listener.web.latest import Room
-from ecc_listener.web.taste import Taste
+from ecc_listener.web.preferences import Taste
 
 _STEP, _HEIGHT, _MARGIN = 2, 64, 6
 

@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ecc_listener import notice_table
 from ecc_listener.local_time import duration
-from ecc_listener.notices import KINDS, Notice
-from ecc_listener.sqlite import StoreError, utc_text, utc_us
-from ecc_listener.web.answers import count_asked, data, page, taste_of, wants_json
+from ecc_listener.notifications import table
+from ecc_listener.notifications.notice import KINDS, Notice
+from ecc_listener.notifications.wording.choose import say
+from ecc_listener.storage.connection import StoreError, utc_text, utc_us
 from ecc_listener.web.reader import reading
-from ecc_listener.words import say
+from ecc_listener.web.responses import count_asked, data, page, taste_of, wants_json
 
 _SHOWN, _MOST = 50, 500
 _PAYLOAD_SHOWN = 300
@@ -57,7 +57,7 @@ def read(connection: sqlite3.Connection, count: int) -> Events:
     kept: int = connection.execute("SELECT count(*) FROM ECCRejected").fetchone()[0]
     dropped = "SELECT coalesce(sum(value), 0) FROM ECCCounter WHERE name = 'rejected dropped'"
     dropped_count: int = connection.execute(dropped).fetchone()[0]
-    notices = notice_table.newest(connection, count)
+    notices = table.newest(connection, count)
     return Events(notices, letters, _refused(connection, count), kept, dropped_count)
 
 

@@ -7,14 +7,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ecc_listener.history import History
-from ecc_listener.sqlite import StoreError, utc_us
-from ecc_listener.web import sheet
-from ecc_listener.web.answers import data, page, taste_of, wants_json
-from ecc_listener.web.asked import MAX_SENSORS, Asked, asked_by, history_of, places_of, time_us, utc_iso
-from ecc_listener.web.marks import described, limits, notices
+from ecc_listener.history.query import History
+from ecc_listener.storage.connection import StoreError, utc_us
+from ecc_listener.web import csv
+from ecc_listener.web.annotations import described, limits, notices
+from ecc_listener.web.overall_status import troubles_of
+from ecc_listener.web.query import MAX_SENSORS, Asked, asked_by, history_of, places_of, time_us, utc_iso
+from ecc_listener.web.responses import data, page, taste_of, wants_json
 from ecc_listener.web.series import MAX_POINTS, MEASURES, Series, series
-from ecc_listener.web.verdict import troubles_of
 
 COMFORT_HUMIDITY_PERCENT = (40, 60)
 RANGES = ("day", "week", "month", "year", "all")
@@ -102,6 +102,6 @@ def _columns(found: Series, measure: int) -> dict[str, list[float | None]]:
 ROUTES: list[BaseRoute] = [
     Route("/history", view),
     Route("/api/history", api),
-    Route("/history.csv", sheet.table),
+    Route("/history.csv", csv.table),
     Mount("/static/dygraphs", StaticFiles(packages=[("dygraphs", "assets")])),
 ]

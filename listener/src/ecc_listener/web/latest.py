@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ecc_listener.sqlite import utc_text, utc_us
+from ecc_listener.storage.connection import utc_text, utc_us
 
 SLOT_US = 1_800_000_000
 SLOTS = 48

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from ecc_listener.web.answers import taste_of
+from ecc_listener.web.preferences import Taste
+from ecc_listener.web.responses import taste_of
 from ecc_listener.web.rooms import View, view
-from ecc_listener.web.sight import Observer, Sight
-from ecc_listener.web.taste import Taste
+from ecc_listener.web.snapshot import Observer, Sight
 
 MAX_VIEWERS = 400
 _POLL_S = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ecc_listener.sqlite import StoreError, connect_readonly, explain
+from ecc_listener.storage.connection import StoreError, connect_readonly, explain
 
 _WITHIN_S = 2.0
 _STEPS = 10_000

@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ecc_listener.sqlite import utc_text
-from ecc_listener.web.answers import data, page, render, taste_of, wants_json
+from ecc_listener.storage.connection import utc_text
 from ecc_listener.web.cards import card, key
 from ecc_listener.web.latest import Room
-from ecc_listener.web.sight import Sight
-from ecc_listener.web.taste import Taste, ago, iso
-from ecc_listener.web.verdict import Trouble, headline, troubles_of
+from ecc_listener.web.overall_status import Trouble, headline, troubles_of
+from ecc_listener.web.preferences import Taste, ago, iso
+from ecc_listener.web.responses import data, page, render, taste_of, wants_json
+from ecc_listener.web.snapshot import Sight
 
 _MAX_CARDS, _MAX_TROUBLES = 200, 10
 _AGO = "<!--ago-->"

@@ -10,8 +10,8 @@ from itertools import groupby, islice, pairwise
 from statistics import median
 from typing import NamedTuple, TypeAlias
 
-from ecc_listener.history import Bucket, History, Row
-from ecc_listener.sqlite import utc_us
+from ecc_listener.history.query import Bucket, History, Row
+from ecc_listener.storage.connection import utc_us
 
 MAX_POINTS = 2_200
 """Of one sensor in one answer: two weeks of readings every ten minutes, and a few more."""

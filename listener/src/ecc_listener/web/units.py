@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ecc_listener.web.taste import UNITS
+from ecc_listener.web.preferences import UNITS
 
 _YEARS_S = 10 * 365 * 24 * 3600
 

@@ -1,0 +1,56 @@
+"""`ecc-listener replay`: decode the quarantine again, after an update that understands more.
+
+The database has one writer. While a listener holds it, the verb leaves a request beside the file, and the
+listener's loop does the work.
+"""
+
+import time
+from pathlib import Path
+
+from ecc_listener.readings.reading import decode
+from ecc_listener.settings import Settings
+from ecc_listener.storage import quarantine
+from ecc_listener.storage.connection import StoreError, connect_readonly
+from ecc_listener.storage.files import replay_request_path
+from ecc_listener.storage.lock import StoreHeldError
+from ecc_listener.storage.store import Store
+
+_PATIENCE_S = 600.0
+
+
+def main(settings: Settings, _arguments: dict[str, object]) -> int:
+    """Replay, and say what became of it; give the exit status.
+
+    Raises:
+        StoreError: the database can't be used.
+
+    """
+    database = settings.database_file_path
+    before = _waiting(database)
+    try:
+        store = Store(database, settings.max_quarantine_size)
+    except StoreHeldError:
+        _ask_listener(replay_request_path(database))
+    else:
+        store.replay(decode, time.time_ns() // 1000)
+        store.close()
+    after = _waiting(database)
+    print(f"{before - after} messages of the quarantine became readings; {after} are still none.")
+    return 0
+
+
+def _waiting(database: Path) -> int:
+    connection = connect_readonly(database)
+    try:
+        return quarantine.waiting(connection)
+    finally:
+        connection.close()
+
+
+def _ask_listener(request: Path) -> None:
+    request.touch()
+    until_s = time.monotonic() + _PATIENCE_S
+    while request.exists():
+        if time.monotonic() > until_s:
+            raise StoreError(f"the listener has not answered for {_PATIENCE_S:.0f} s; see its log")
+        time.sleep(0.1)

@@ -1,0 +1,223 @@
+"""`ecc-listener status`: how things stand, on one screen, from the health file and the database."""
+
+import argparse
+import json
+import sqlite3
+import sys
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ecc_listener import health
+from ecc_listener.backup.create import newest
+from ecc_listener.history.query import History
+from ecc_listener.local_time import local_zone
+from ecc_listener.notifications import outbox, table
+from ecc_listener.notifications.notice import Notice
+from ecc_listener.notifications.status import OFF, mail_fault, mail_state
+from ecc_listener.notifications.wording.choose import say
+from ecc_listener.notifications.wording.phrases import clean
+from ecc_listener.settings import Settings
+from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
+from ecc_listener.storage.corruption import set_aside_files
+from ecc_listener.storage.files import archives
+
+_MANY_SENSORS, _MANY_NOTICES = 30, 8
+_MAX_NAME = 30
+"""A third of a line."""
+_DAY_US = 24 * 3600 * 1_000_000
+
+_LATEST = """
+    SELECT sensorName, recordWrittenUTC, temperatureF, relHumidityPercent, battPercent, apRSSI, location
+    FROM ECCLatest
+"""
+
+
+@dataclass(slots=True)
+class Sensor:
+    """The newest reading of one sensor."""
+
+    name: str
+    last_utc: str
+    temperature_f: float
+    humidity_percent: float
+    battery_percent: float
+    rssi_dbm: int
+    location: str | None
+
+
+@dataclass(slots=True)
+class Open:
+    """What the watch finds wrong now, in words."""
+
+    kind: str
+    sensor: str
+    headline: str
+    advice: str
+
+
+@dataclass(slots=True)
+class Status:
+    """How things stand; `fault` is one line, or None when all is well."""
+
+    fault: str | None
+    last_message_utc: str | None
+    last_sensor: str | None
+    rows_today: int
+    rejected_today: int
+    database_bytes: int
+    archives: int
+    archive_bytes: int
+    log_bytes: int
+    last_backup_utc: str | None
+    mail: str
+    notices: list[Open]
+    sensors: list[Sensor]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what only this verb takes."""
+    parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
+
+
+def main(settings: Settings, arguments: dict[str, object]) -> int:
+    """Print how things stand; give 1 when something needs somebody."""
+    now = datetime.now(UTC)
+    status = look(settings, now)
+    if arguments.get("json"):
+        print(json.dumps(asdict(status)))
+    else:
+        print("\n".join(lines(status, now, colour=sys.stdout.isatty())))
+    return 1 if status.fault else 0
+
+
+def look(settings: Settings, now: datetime) -> Status:
+    """Gather the status; what can't be read is said in `fault`."""
+    told = health.read(settings.health_file_path)
+    status = Status(
+        health.check(settings.health_file_path, now), None, None, 0, 0, 0, 0, 0, 0, None, OFF, [], []
+    )
+    if told:
+        status.last_message_utc, status.last_sensor = told.last_message_utc, told.last_sensor
+    status.database_bytes = sum(_size(Path(f"{settings.database_file_path}{end}")) for end in ("", "-wal"))
+    sizes = [_size(path) for path in archives(settings.database_file_path)]
+    status.archives, status.archive_bytes = len(sizes), sum(sizes)
+    status.log_bytes = _size(settings.log_file_path)
+    if backup := newest(settings.backup_folder):
+        status.last_backup_utc = backup.strftime("%Y-%m-%d %H:%M:%S")
+    midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    try:
+        with closing(connect_readonly(settings.database_file_path)) as connection:
+            _read(connection, status, midnight)
+            ways = outbox.states(connection)
+            notices = table.open_now(connection)
+        today_us = int(midnight.timestamp()) * 1_000_000
+        status.rows_today = History(settings.database_file_path).count(today_us, today_us + _DAY_US)
+        now_us = int(now.timestamp()) * 1_000_000
+        status.notices = [_open(notice, now_us) for notice in notices]
+        status.mail = mail_state(ways, now_us, local_zone())
+        fault = mail_fault(ways, now_us, local_zone())
+        status.fault = status.fault or (f"mail {fault}" if fault else _damaged(settings.database_file_path))
+        if status.fault is None and notices:
+            status.fault = status.notices[0].headline
+    except (StoreError, sqlite3.Error) as error:
+        status.fault = f"{status.fault}; {error}" if status.fault else str(error)
+    return status
+
+
+def _damaged(database: Path) -> str | None:
+    names = ", ".join(path.name for path in set_aside_files(database))
+    return f"{names} is damaged; `make recover` reads what can be read" if names else None
+
+
+def _open(notice: Notice, now_us: int) -> Open:
+    words = say(notice, now_us, local_zone())
+    return Open(notice.kind, notice.subject, words.headline, words.advice)
+
+
+def _read(connection: sqlite3.Connection, status: Status, midnight: datetime) -> None:
+    status.sensors = [Sensor(*row) for row in connection.execute(_LATEST)]
+    # Those that stayed behind stand at the end, next to the prompt.
+    status.sensors.sort(key=lambda sensor: sensor.last_utc, reverse=True)
+    if status.sensors and not status.last_message_utc:
+        newest = status.sensors[0]
+        status.last_message_utc, status.last_sensor = newest.last_utc, newest.name
+    today = midnight.strftime("%Y-%m-%d %H:%M:%S")
+    count = "SELECT count(*) FROM ECCRejected WHERE receivedUTC >= ?"
+    status.rejected_today = connection.execute(count, (today,)).fetchone()[0]
+
+
+def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
+    """Say it in words, line by line."""
+    good, bad, faint, plain = ("\033[32m", "\033[31m", "\033[2m", "\033[0m") if colour else ("",) * 4
+    verdict = f"{good}All is well{plain}"
+    if status.fault:
+        is_listed = any(notice.headline == status.fault for notice in status.notices)
+        verdict = f"{bad}Needs somebody{'' if is_listed else f': {status.fault}'}{plain}"
+    last = "none yet"
+    if status.last_message_utc:
+        by = status.last_sensor or "nobody known"
+        last = f"{_when(status.last_message_utc, now)}, from {clean(by, _MAX_NAME)}"
+    count = f"{status.archives} archive{'s' if status.archives > 1 else ''}"
+    archived = f", and {count} of {_megabytes(status.archive_bytes)}" if status.archives else ""
+    said = [
+        verdict,
+        *(f"  - {notice.headline}. {notice.advice}" for notice in status.notices[:_MANY_NOTICES]),
+        *([f"  and {more} more"] if (more := len(status.notices) - _MANY_NOTICES) > 0 else []),
+        "",
+        f"Last message  {last}",
+        f"Today         {status.rows_today:,} readings, {status.rejected_today:,} rejected",
+        f"Database      {_megabytes(status.database_bytes)}{archived}",
+        f"Log           {_megabytes(status.log_bytes)}",
+        f"Backup        {_when(status.last_backup_utc, now) if status.last_backup_utc else 'none yet'}",
+        f"Mail          {status.mail}",
+        "",
+    ]
+    if not status.sensors:
+        return [*said, "No sensor has sent a reading yet. `make up` says what to enter in them."]
+    width = max(len(_label(sensor)) for sensor in status.sensors[:_MANY_SENSORS])
+    said.append(f"{faint}{'Sensor':<{width}}      °F      °C    RH %  batt %   dBm  last reading{plain}")
+    for sensor in status.sensors[:_MANY_SENSORS]:
+        celsius = (sensor.temperature_f - 32) / 1.8
+        values = (sensor.temperature_f, celsius, sensor.humidity_percent)
+        said.append(
+            f"{_label(sensor):<{width}}  {'  '.join(f'{value:6.1f}' for value in values)}"
+            f"  {sensor.battery_percent:6.0f}  {sensor.rssi_dbm:4d}  {_when(sensor.last_utc, now)}"
+        )
+    if len(status.sensors) > _MANY_SENSORS:
+        said.append(f"and {len(status.sensors) - _MANY_SENSORS} more; --json has them all")
+    return said
+
+
+def _label(sensor: Sensor) -> str:
+    name = clean(sensor.name, _MAX_NAME)
+    return f"{name} ({clean(sensor.location, _MAX_NAME)})" if sensor.location else name
+
+
+def _when(utc: str, now: datetime) -> str:
+    moment = datetime.fromtimestamp(utc_us(utc[:19]) / 1e6, UTC)
+    ago = max(timedelta(0), now - moment)
+    local = moment.astimezone().strftime("%H:%M" if ago < timedelta(hours=12) else "%Y-%m-%d %H:%M")
+    return f"{local} ({_ago(ago)})"
+
+
+def _ago(ago: timedelta) -> str:
+    minutes = int(ago.total_seconds() // 60)
+    if minutes < 1:
+        return f"{ago.seconds} s ago"
+    if minutes < 120:  # noqa: PLR2004 - as a person would say it
+        return f"{minutes} min ago"
+    hours = minutes // 60
+    return f"{hours} h ago" if hours < 48 else f"{hours // 24} days ago"  # noqa: PLR2004 - likewise
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,184 @@
+"""`ecc-listener export`: readings of the live file and its archives as CSV, JSON lines or Parquet.
+
+They pass through in portions, so that ten million need no more memory than ten thousand. A file is written
+under a temporary name and renamed when it is whole.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from ecc_listener.backup.copy import PART, fsync_folder
+from ecc_listener.history.export_formats import FORMATS, Look
+from ecc_listener.history.query import History, Row
+from ecc_listener.progress import Progress
+from ecc_listener.settings import Settings, SettingsError
+from ecc_listener.storage.connection import StoreError, utc_us
+
+_PORTION = 10_000
+_QUIET_S = 2.0
+_END_US = utc_us("9999-12-31 23:59:59")
+_ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what only this verb takes."""
+    group = parser.add_argument_group("export")
+    group.add_argument("--format", choices=FORMATS, help="default: as the output's name ends, or else csv")
+    group.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+    group.add_argument("--sensor", action="append", metavar="NAME", help="only this one; may be given again")
+    group.add_argument("--from", dest="start", metavar="TIME", help="2026-03-01, or '2026-03-01 14:00'")
+    group.add_argument("--to", dest="end", metavar="TIME", help="the last day, or the moment to end before")
+    group.add_argument("--units", choices=("f", "c"), help="°F as stored (default), or °C to two decimals")
+    group.add_argument(
+        "--local", action="store_true", help="times, --from and --to in local time instead of UTC"
+    )
+
+
+def main(settings: Settings, arguments: dict[str, object]) -> int:
+    """Export; give the exit status.
+
+    Raises:
+        SettingsError: the arguments make no sense.
+        StoreError: a file can't be read or written.
+
+    """
+    zone = None if arguments.get("local") else UTC
+    output = arguments.get("output")
+    target = output if isinstance(output, Path) else None
+    name = str(arguments.get("format") or _ENDINGS.get(target.suffix if target else "", "csv"))
+    if name == "parquet" and target is None and sys.stdout.isatty():
+        raise SettingsError(["format: Parquet is not for a terminal; add --output FILE.parquet"])
+    history = History(settings.database_file_path)
+    span = _span(arguments, zone)
+    sensors = _sensors(history, arguments)
+    look = Look(is_celsius=arguments.get("units") == "c", is_local=zone is None)
+    with _opened(target) as out:
+        rows = _pass_on(history.readings(sensors, *span), name, out, look, _Bar(history, span, target))
+    if target or not rows:
+        print(f"{rows:,} readings{f' in {target}' if target else ''}", file=sys.stderr)
+    return 0
+
+
+def _pass_on(rows: Iterator[Row], name: str, out: IO[bytes], look: Look, bar: "_Bar") -> int:
+    count = 0
+    with FORMATS[name](out, look) as write:
+        while portion := list(islice(rows, _PORTION)):
+            write(portion)
+            count += len(portion)
+            bar.show(count, portion[-1].utc)
+    out.flush()
+    bar.clear()
+    return count
+
+
+def _sensors(history: History, arguments: dict[str, object]) -> list[str] | None:
+    known = history.sensors()
+    if not known:
+        raise StoreError("there are no readings yet; no sensor has sent one, or -d names another file")
+    asked = arguments.get("sensor")
+    if not isinstance(asked, list):
+        return None
+    problems = [f"sensor: {one!r} has sent no reading; known are {_some(known)}" for one in asked]
+    unknown = [problem for one, problem in zip(asked, problems, strict=True) if one not in known]
+    if unknown:
+        raise SettingsError(unknown)
+    return asked
+
+
+def _some(names: list[str]) -> str:
+    few = 10
+    shown = ", ".join(repr(one) for one in names[:few])
+    return f"{shown} and {len(names) - few} more" if len(names) > few else shown
+
+
+def _span(arguments: dict[str, object], zone: tzinfo | None) -> tuple[int, int]:
+    problems, bounds = [], {"start": 0, "end": _END_US}
+    for name, flag in (("start", "from"), ("end", "to")):
+        if (text := arguments.get(name)) is not None:
+            try:
+                bounds[name] = moment_us(str(text), zone, is_end=name == "end")
+            except (ValueError, OverflowError):
+                wants = "a day like 2026-03-01, or a time like '2026-03-01 14:00'"
+                problems.append(f"{flag}: {str(text)!r} is no time; give {wants}")
+    if not problems and bounds["start"] >= bounds["end"]:
+        problems.append("to: is not after from")
+    if problems:
+        raise SettingsError(problems)
+    return bounds["start"], bounds["end"]
+
+
+def moment_us(text: str, zone: tzinfo | None, *, is_end: bool) -> int:
+    """Read a day or a time in a zone (None: the local one); a day as an end includes all of it.
+
+    Raises:
+        ValueError, OverflowError: it is none.
+
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+    else:
+        moment = datetime(day.year, day.month, day.day) + timedelta(days=is_end)  # noqa: DTZ001 - see below
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone) if zone else moment.astimezone()
+    return round(moment.timestamp() * 1_000_000)
+
+
+class _Bar:
+    """How far it has come, on a terminal that the readings themselves don't go to; not for short work."""
+
+    def __init__(self, history: History, span: tuple[int, int], target: Path | None) -> None:
+        files = history.files()
+        first_us, last_us = utc_us(files[0].first_utc), max(utc_us(file.last_utc) for file in files)
+        self._first_us, self._last_us = max(first_us, span[0]), min(last_us, span[1])
+        self._progress = Progress(sys.stderr)
+        self._is_seen = sys.stderr.isatty() and (target is not None or not sys.stdout.isatty())
+        self._begin_s = time.monotonic() + _QUIET_S
+        self._is_shown = False
+
+    def show(self, count: int, utc: str) -> None:
+        if self._is_seen and time.monotonic() > self._begin_s:
+            done = (utc_us(utc) - self._first_us) / max(1, self._last_us - self._first_us)
+            self._progress.show(
+                f"[{'#' * round(30 * done):<30}] {done:4.0%}  {count:,} readings, to {utc[:10]}"
+            )
+            self._is_shown = True
+
+    def clear(self) -> None:
+        if self._is_shown:
+            self._progress.clear()
+
+
+@contextmanager
+def _opened(target: Path | None) -> Iterator[IO[bytes]]:
+    """Lend standard output, or a file that gets its name once it is whole.
+
+    Raises:
+        StoreError: the file can't be written.
+
+    """
+    if target is None:
+        yield sys.stdout.buffer
+        return
+    part = target.with_name(f"{target.name}{PART}")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+        fsync_folder(target.absolute().parent)
+    except OSError as error:
+        raise StoreError(f"{target} can't be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -1,0 +1,203 @@
+"""What was measured, over the live file and its archives: one call for "sensor X from A to B".
+
+Files are opened for a slice of time each and closed again, so that a long reading keeps no archive from
+happening, and one that happens meanwhile takes nothing away. Summaries that the listener keeps are used as
+far as they go; what they lack is read from the files, so that an answer is the same with or without them.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ecc_listener.history import rollups
+from ecc_listener.history.rollup_file import Summaries, SummariesError
+from ecc_listener.history.rollups import STEP_US, Bucket, Part, Step
+from ecc_listener.storage import files as data_files
+from ecc_listener.storage.connection import StoreError, connect_readonly, utc_text, utc_us
+from ecc_listener.storage.files import Span
+
+__all__ = ["Bucket", "DataFile", "History", "Row"]
+
+_FIRST_SLICE_US = 7 * STEP_US["day"]
+_FEW_ROWS, _MANY_ROWS = 10_000, 40_000
+
+_WITHIN = "FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ?"
+_ROWS = (
+    "SELECT recordWrittenUTC, dewPointF, temperatureF, relHumidityPercent, battVoltage, battPercent, apRSSI,"
+    f" sensorName {_WITHIN}"
+)
+_COUNT = f"SELECT count(*) {_WITHIN}"
+_PARTS = f"SELECT substr(recordWrittenUTC, 1, 13), {rollups.PART_SQL} {_WITHIN} GROUP BY 1"
+# What came after the summary: few rows, found by their number, not by the index.
+_LATER_PARTS = _PARTS.replace("sensorName =", "rowid > ? AND +sensorName =")
+
+
+class Row(NamedTuple):
+    """One reading as it is stored, in the table's order; `utc` as in `2020-12-19 03:04:05.678901`."""
+
+    utc: str
+    dew_point_f: float
+    temperature_f: float
+    humidity_percent: float
+    battery_v: float
+    battery_percent: float
+    rssi_dbm: int
+    sensor_name: str
+
+
+class DataFile(NamedTuple):
+    """A file with readings, and the times of its earliest and latest one."""
+
+    path: Path
+    first_utc: str
+    last_utc: str
+
+
+class History:
+    """The readings of a live file and its archives. Nothing stays open between two calls."""
+
+    def __init__(self, database: Path) -> None:
+        """Read what belongs to the live file `database`, which need not exist yet."""
+        self._database = database
+
+    def files(self) -> list[DataFile]:
+        """Give the files that hold readings, the one with the earliest first.
+
+        Raises:
+            StoreError: the live file can't be read. An archive that can't is left out, see `unreadable`.
+
+        """
+        found = (
+            DataFile(path, min(span.first_utc for span in spans), max(span.last_utc for span in spans))
+            for path, spans in self._spans().items()
+            if spans
+        )
+        return sorted(found, key=lambda file: file[1:])
+
+    def unreadable(self) -> list[str]:
+        """Say of each archive that can't be read why not."""
+        faults = []
+        for path in data_files.archives(self._database):
+            try:
+                data_files.archive_spans(path)
+            except StoreError as error:
+                faults.append(str(error))
+        return faults
+
+    def sensors(self) -> list[str]:
+        """Name every sensor that has a reading.
+
+        Raises:
+            StoreError: the live file can't be read.
+
+        """
+        return sorted({span.sensor for spans in self._spans().values() for span in spans})
+
+    def readings(self, sensors: Sequence[str] | None, start_us: int, end_us: int) -> Iterator[Row]:
+        """Give the readings of some sensors (None: all) from `start_us` on, before `end_us`, in time order.
+
+        Raises:
+            StoreError: a file can't be read.
+
+        """
+        files = self.files()
+        if not files:
+            return
+        start_us = max(start_us, utc_us(files[0].first_utc))
+        end_us = min(end_us, utc_us(max(file.last_utc for file in files)) + 1)
+        slice_us = _FIRST_SLICE_US
+        while start_us < end_us:
+            until_us = min(end_us, start_us + slice_us)
+            rows = sorted(map(Row._make, self._in_each(_ROWS, sensors, start_us, until_us)))
+            yield from rows
+            start_us = until_us
+            if len(rows) < _FEW_ROWS:
+                slice_us *= 2
+            elif len(rows) > _MANY_ROWS:
+                slice_us = max(1, slice_us // 2)
+
+    def count(self, start_us: int, end_us: int) -> int:
+        """Count the readings from `start_us` on, before `end_us`.
+
+        Raises:
+            StoreError: a file can't be read.
+
+        """
+        return sum(row[0] for row in self._in_each(_COUNT, None, start_us, end_us))
+
+    def summary(self, sensor: str, start_us: int, end_us: int, step: Step) -> list[Bucket]:
+        """Give one sensor's hours or days of UTC, whole, from the one that has `start_us` to before `end_us`.
+
+        Those without readings are left out.
+
+        Raises:
+            StoreError: a file can't be read.
+
+        """
+        step_us = STEP_US[step]
+        start_us, end_us = start_us // step_us * step_us, -(-end_us // step_us) * step_us
+        summaries: Summaries | None
+        try:
+            with closing(Summaries(self._database)) as summaries:
+                parts = self._parts(sensor, start_us, end_us, step, summaries)
+        except SummariesError:
+            parts = self._parts(sensor, start_us, end_us, step, None)
+        return [rollups.bucket(start * step_us, parts[start]) for start in sorted(parts)]
+
+    def _parts(
+        self, sensor: str, start_us: int, end_us: int, step: Step, summaries: Summaries | None
+    ) -> dict[int, Part]:
+        per_step = STEP_US[step] // STEP_US["hour"]
+        within = sensor, _bound(start_us), _bound(end_us)
+
+        def read() -> dict[int, Part]:
+            parts: dict[int, Part] = {}
+            for path, spans in data_files.spans(self._database).items():
+                if not any(_overlaps(span, [sensor], *within[1:]) for span in spans):
+                    continue
+                with closing(connect_readonly(path)) as connection:
+                    source = summaries.source(connection) if summaries else None
+                    if summaries and source:
+                        for start, *part in summaries.parts(sensor, source, start_us, end_us, step):
+                            rollups.add(parts, start, tuple(part))
+                        rows = connection.execute(_LATER_PARTS, (source.done_rowid, *within))
+                    else:
+                        rows = connection.execute(_PARTS, within)
+                    for text, *part in rows:
+                        hour = rollups.hour_number(text)
+                        if hour is not None:
+                            rollups.add(parts, hour // per_step, tuple(part))
+            return parts
+
+        return data_files.steadily(self._database, read)
+
+    def _in_each(
+        self, query: str, sensors: Sequence[str] | None, start_us: int, end_us: int
+    ) -> list[tuple[Any, ...]]:
+        """Ask each file about each sensor that has readings in the span."""
+        start, end = _bound(start_us), _bound(end_us)
+
+        def read() -> list[tuple[Any, ...]]:
+            rows: list[tuple[Any, ...]] = []
+            for path, spans in data_files.spans(self._database).items():
+                names = [span.sensor for span in spans if _overlaps(span, sensors, start, end)]
+                if names:
+                    with closing(connect_readonly(path)) as connection:
+                        for name in names:
+                            rows += connection.execute(query, (name, start, end))
+            return rows
+
+        return data_files.steadily(self._database, read)
+
+    def _spans(self) -> dict[Path, list[Span]]:
+        return data_files.steadily(self._database, lambda: data_files.spans(self._database))
+
+
+def _overlaps(span: Span, sensors: Sequence[str] | None, start: str, end: str) -> bool:
+    return span.last_utc >= start and span.first_utc < end and (sensors is None or span.sensor in sensors)
+
+
+def _bound(time_us: int) -> str:
+    """Give a limit as the tables' text; without a fraction of zero, which the original left out."""
+    return utc_text(time_us).removesuffix(".000000")

@@ -1,0 +1,149 @@
+"""PURE: what a sensor's newest reading says is wrong, or over: limits, battery, signal, the sensor itself.
+
+The thresholds must not cry wolf. Each has a hysteresis, and most a minimum time.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ecc_listener.monitoring.conditions import Findings
+from ecc_listener.monitoring.limits import Limit, Limits
+from ecc_listener.monitoring.sensor import DAY_US, HOUR_US, MINUTE_US, RECENT, Sensor
+from ecc_listener.notifications.notice import Facts, Wrong
+from ecc_listener.readings.reading import Reading
+
+_BACK_US = 30 * MINUTE_US
+_ENOUGH_READINGS = 12
+_JUMP_F, _JUMP_PERCENT, _JUMP_WITHIN_US = 36.0, 60.0, HOUR_US
+"""No room does this within an hour; a door to a frosty night makes half of it."""
+_SETTLED = 3
+
+
+class _Measure(NamedTuple):
+    """What a limit is about: a fact, its value, which side of the limit is bad, and the hysteresis."""
+
+    fact: str
+    value: Callable[[Sensor], float | None]
+    is_low_bad: bool
+    back: float
+
+
+_MEASURES = {
+    "too_cold": _Measure("temperature_f", lambda sensor: sensor.reading.temperature_f, True, 2.0),
+    "too_hot": _Measure("temperature_f", lambda sensor: sensor.reading.temperature_f, False, 2.0),
+    "too_damp": _Measure("humidity_percent", lambda sensor: sensor.reading.humidity_percent, False, 3.0),
+    "too_dry": _Measure("humidity_percent", lambda sensor: sensor.reading.humidity_percent, True, 3.0),
+    "near_dew_point": _Measure("spread_f", lambda sensor: sensor.spread_f, True, 1.0),
+    "battery_low": _Measure("battery_percent", lambda sensor: sensor.reading.battery_percent, True, 15.0),
+    "weak_signal": _Measure("signal_dbm", lambda sensor: sensor.usual_signal_dbm, True, 5.0),
+}
+
+
+def judge(sensor: Sensor, before: Reading, gap_us: int, limits: Limits, findings: Findings) -> None:
+    """Judge the newest reading, `gap_us` after the one `before`."""
+    for kind, limit in limits.items():
+        measure = _MEASURES.get(kind)
+        value = measure.value(sensor) if measure else None
+        if measure is None or value is None:
+            continue
+        bad = _passes(value, limit.value, measure)
+        if not bad and findings.is_quiet((kind, sensor.name)):
+            continue
+        facts = sensor.values() | {measure.fact: value, "limit": limit.value, "limit_of": measure.fact}
+        if kind == "battery_low":
+            facts["days_left"] = sensor.days_left()
+        one = Wrong(kind, sensor.name, sensor.reading.location, 0, facts)
+        findings.judge(one, bad=bad, now_us=sensor.last_us, after_us=limit.for_us, back_us=_BACK_US)
+    if "damp_risk" in limits:
+        _judge_damp(sensor, gap_us, limits["damp_risk"], findings)
+    if "frozen" in limits:
+        _judge_frozen(sensor, limits["frozen"], findings)
+    if "jumps" in limits:
+        _judge_jumps(sensor, before, gap_us, findings)
+    _judge_identity(sensor, before, findings)
+
+
+def _passes(value: float, limit: float, measure: _Measure) -> bool | None:
+    """Say whether it is bad; None within the hysteresis."""
+    beyond = limit - value if measure.is_low_bad else value - limit
+    return True if beyond > 0 else False if beyond <= -measure.back else None
+
+
+def _judge_damp(sensor: Sensor, gap_us: int, limit: Limit, findings: Findings) -> None:
+    """Count the hours over the limit; drying counts back: one dry hour doesn't hide ten."""
+    step_us = min(gap_us, HOUR_US)
+    is_over = sensor.reading.humidity_percent > limit.value
+    sensor.damp_us = min(max(0, sensor.damp_us + (step_us if is_over else -step_us)), 1.5 * limit.for_us)
+    bad = True if sensor.damp_us >= limit.for_us else False if sensor.damp_us <= limit.for_us / 2 else None
+    if not bad and findings.is_quiet(("damp_risk", sensor.name)):
+        return
+    hours: Facts = {"hours": sensor.damp_us / HOUR_US, "limit": limit.value, "limit_of": "humidity_percent"}
+    since_us = sensor.last_us - int(sensor.damp_us)
+    one = Wrong("damp_risk", sensor.name, sensor.reading.location, since_us, sensor.values() | hours)
+    findings.judge(one, bad=bad, now_us=sensor.last_us)
+
+
+def _judge_frozen(sensor: Sensor, limit: Limit, findings: Findings) -> None:
+    lasts_us = sensor.last_us - sensor.same_since_us
+    is_frozen = sensor.same_count >= _ENOUGH_READINGS and lasts_us >= limit.value
+    bad = False if sensor.same_count == 1 else is_frozen or None
+    if not bad and findings.is_quiet(("frozen", sensor.name)):
+        return
+    one = Wrong("frozen", sensor.name, sensor.reading.location, sensor.same_since_us, sensor.values())
+    findings.judge(one, bad=bad, now_us=sensor.last_us)
+
+
+def _judge_jumps(sensor: Sensor, before: Reading, gap_us: int, findings: Findings) -> None:
+    now_us, now, jumps_us = sensor.last_us, sensor.reading, sensor.jumps_us
+    values: Facts = {}
+    if gap_us <= _JUMP_WITHIN_US and (
+        abs(now.temperature_f - before.temperature_f) > _JUMP_F
+        or abs(now.humidity_percent - before.humidity_percent) > _JUMP_PERCENT
+    ):
+        jumps_us.append(now_us)
+        values = {"before_f": before.temperature_f, "after_f": now.temperature_f}
+    bad = _lately(jumps_us, now_us)
+    if not bad and findings.is_quiet(("jumps", sensor.name)):
+        return
+    if bad is not True or jumps_us[-1] == now_us:
+        since_us = jumps_us[0] if jumps_us else 0
+        one = Wrong("jumps", sensor.name, now.location, since_us, sensor.values() | values)
+        findings.judge(one, bad=bad, now_us=now_us)
+
+
+def _lately(times_us: Sequence[int], now_us: int) -> bool | None:
+    """Say whether something happened often within a day; None: now and then."""
+    if not times_us or now_us - times_us[-1] > DAY_US:
+        return False
+    return True if len(times_us) == RECENT and now_us - times_us[0] < DAY_US else None
+
+
+def _judge_identity(sensor: Sensor, before: Reading, findings: Findings) -> None:
+    """Tell a move, once it lasts, from two boards that take turns under one name."""
+    now_us, reading, own = sensor.last_us, sensor.reading, sensor.about
+    told = [reading.location, reading.mac]
+    if told == own and not sensor.changed and not sensor.swaps_us:
+        return
+    if own == [None, None]:
+        sensor.about = told
+    elif told == own:
+        if sensor.changed:
+            sensor.changed = 0
+            sensor.swaps_us.append(now_us)
+    else:
+        sensor.changed += 1
+        if sensor.changed >= _SETTLED:
+            facts = sensor.values() | {
+                "old_place": own[0],
+                "new_place": told[0],
+                "old_mac": own[1],
+                "new_mac": told[1],
+            }
+            sensor.about, sensor.changed = told, 0
+            if any(old not in {None, new} for old, new in zip(own, told, strict=True)):
+                findings.happened(Wrong("moved", sensor.name, reading.location, now_us, facts))
+    bad = _lately(sensor.swaps_us, now_us)
+    if bad is False or (bad and sensor.swaps_us[-1] == now_us):
+        facts = sensor.values() | {"macs": f"{before.mac} and {reading.mac}"}
+        one = Wrong("two_boards", sensor.name, reading.location, sensor.swaps_us[0] if bad else 0, facts)
+        findings.judge(one, bad=bad, now_us=now_us)

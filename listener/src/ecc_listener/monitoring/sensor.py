@@ -1,0 +1,166 @@
+"""PURE: what is known of one sensor, its own interval among it, and what its readings say is wrong."""
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from statistics import StatisticsError, linear_regression, median
+
+from ecc_listener.notifications.notice import Facts
+from ecc_listener.readings.reading import Reading
+
+MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
+GAPS = 15
+_ENOUGH_GAPS = 3
+_LONGEST_GAP = 4
+_SIGNAL_SHARE = 8
+_ENOUGH_READINGS = 12
+RECENT = 3
+"""How many of the newest jumps and swaps are remembered."""
+_TREND_DAYS, _ENOUGH_DAYS = 8, 4
+_EMPTY_PERCENT = 5
+_NEW_BATTERY_PERCENT = 10
+
+
+@dataclass(slots=True)
+class Sensor:
+    """A sensor's memory. Times are of the steady clock, in microseconds; it listens only while connected."""
+
+    name: str
+    last_us: int
+    heard_us: int
+    """When it was last heard, on the clock that stands still while nobody could be heard."""
+    reading: Reading
+    seen: int = 0
+    is_steady: bool = True
+    """False: one of a flood of new names; watched once it goes on."""
+    gaps_us: deque[int] = field(default_factory=lambda: deque(maxlen=GAPS))
+    interval_us: int = 0
+    """The median of its gaps; 0: not known yet."""
+    patience_us: int = 0
+    """After so long it is silent; 0: not known yet."""
+    same_since_us: int = 0
+    same_count: int = 0
+    signal_dbm: float | None = None
+    jumps_us: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
+    days: list[tuple[int, float, int]] = field(default_factory=list)
+    """Day by day: its number, the sum of the battery's percentages, and of how many."""
+    damp_us: float = 0
+    about: list[str | None] = field(default_factory=lambda: [None, None])
+    """Place and MAC that are known to be its own."""
+    changed: int = 0
+    """How many readings in a row say otherwise."""
+    swaps_us: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    def take(self, reading: Reading, now_us: int, heard_us: int, least_gap_us: int) -> Reading:
+        """Note a reading; give the one before it."""
+        before, gap_us = self.reading, now_us - self.last_us
+        if self.seen and gap_us >= least_gap_us:
+            self._learn(gap_us)
+        if self.seen and reading[:3] == before[:3]:
+            self.same_count += 1
+        else:
+            self.same_since_us, self.same_count = now_us, 1
+        if reading.rssi_dbm < 0:
+            known = self.signal_dbm
+            self.signal_dbm = (
+                reading.rssi_dbm if known is None else known + (reading.rssi_dbm - known) / _SIGNAL_SHARE
+            )
+        self.charge(reading.battery_percent, now_us // DAY_US)
+        self.seen += 1
+        self.last_us, self.heard_us = now_us, heard_us
+        # What a message doesn't say (older firmware) has not changed.
+        place, mac = reading.location or before.location, reading.mac or before.mac
+        self.reading = reading if (place, mac) == reading[7:9] else reading._replace(location=place, mac=mac)
+        return before
+
+    def _learn(self, gap_us: int) -> None:
+        self.gaps_us.append(gap_us)
+        if len(self.gaps_us) >= _ENOUGH_GAPS:
+            self.interval_us = int(median(self.gaps_us))
+            # One that often leaves a reading out gets more patience.
+            second_us = sorted(self.gaps_us)[-2]
+            usual_us = max(self.interval_us, min(second_us, _LONGEST_GAP * self.interval_us) // 2)
+            self.patience_us = 3 * usual_us
+
+    def charge(self, percent: float, day: int) -> None:
+        """Note the battery's charge on a day."""
+        days = self.days
+        if days and days[-1][0] == day:
+            _, total, count = days[-1]
+            days[-1] = (day, total + percent, count + 1)
+            return
+        if days and percent > days[-1][1] / days[-1][2] + _NEW_BATTERY_PERCENT:
+            days.clear()
+        days.append((day, percent, 1))
+        del days[:-_TREND_DAYS]
+
+    def days_left(self) -> float | None:
+        """Give how long the battery lasts by its trend of the last week; None: no trend yet."""
+        whole = self.days[:-1] if len(self.days) > _ENOUGH_DAYS else self.days
+        if len(whole) < _ENOUGH_DAYS:
+            return None
+        means = [total / count for _, total, count in whole]
+        try:
+            slope, start = linear_regression([day for day, *_ in whole], means)
+        except StatisticsError:
+            return None
+        if slope >= -0.05:  # noqa: PLR2004 - over five years from full to empty: no trend
+            return None
+        return max(0.0, (_EMPTY_PERCENT - start) / slope - self.days[-1][0])
+
+    @property
+    def spread_f(self) -> float:
+        """How far the air is from its dew point."""
+        return self.reading.temperature_f - self.reading.dew_point_f
+
+    @property
+    def usual_signal_dbm(self) -> float | None:
+        """Its signal, smoothed; None until it is known."""
+        return self.signal_dbm if self.seen >= _ENOUGH_READINGS else None
+
+    def values(self) -> Facts:
+        """Give what it measured last, as facts."""
+        one = self.reading
+        return {
+            "temperature_f": one.temperature_f,
+            "humidity_percent": one.humidity_percent,
+            "battery_percent": one.battery_percent,
+            "battery_v": one.battery_v,
+            "rssi_dbm": one.rssi_dbm,
+        }
+
+    def memory(self) -> str:
+        """Give as text what the newest readings in the database don't tell."""
+        return json.dumps(
+            {
+                "last_us": self.last_us,
+                "reading": self.reading,
+                "seen": self.seen,
+                "steady": self.is_steady,
+                "gaps_us": [*self.gaps_us],
+                "same": [self.same_since_us, self.same_count],
+                "signal_dbm": self.signal_dbm,
+                "days": self.days,
+                "damp_us": self.damp_us,
+                "about": self.about,
+            }
+        )
+
+
+def recalled(name: str, text: str) -> Sensor:
+    """Make a sensor of its memory.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is none.
+
+    """
+    kept = json.loads(text)
+    sensor = Sensor(name, kept["last_us"], kept["last_us"], Reading(*kept["reading"]))
+    for gap_us in kept["gaps_us"]:
+        sensor._learn(gap_us)  # noqa: SLF001 - its own
+    sensor.seen, sensor.is_steady = kept["seen"], kept["steady"]
+    sensor.same_since_us, sensor.same_count = kept["same"]
+    sensor.signal_dbm, sensor.damp_us = kept["signal_dbm"], kept["damp_us"]
+    sensor.days = [(day, total, count) for day, total, count in kept["days"]]
+    sensor.about = kept["about"]
+    return sensor

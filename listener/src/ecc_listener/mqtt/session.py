@@ -1,0 +1,309 @@
+"""The MQTT session: gives messages by the burst, and acknowledges them when it is told to.
+
+MQTT 3.1.1, fixed client id, persistent session, QoS 1, acknowledged by hand. One thread: nothing happens
+outside of the calls. A lost connection is set up anew from scratch, with growing pauses between the tries.
+"""
+
+import logging
+import random
+import select
+import ssl
+import time
+from collections.abc import Callable
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from ecc_listener.mqtt.framing import PINGREQ, PINGRESP, FramedSocket, Publish
+
+if TYPE_CHECKING:
+    import socket
+
+_log = logging.getLogger(__name__)
+
+KEEPALIVE_S = 60
+_CONNECT_TIMEOUT_S = 5.0
+_CONNACK_TIMEOUT_S = 10.0
+_MAX_PAUSE_S = 30.0
+_STABLE_S = 2.0
+_PUBACK = Struct(">BBH")
+
+
+class Broker(NamedTuple):
+    """Where the broker is and as whom to speak to it."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str
+    password: str
+    topic_filters: tuple[str, ...]
+    tls: ssl.SSLContext | None
+
+
+class Message(NamedTuple):
+    """A message as it came; `packet_id` is 0 for QoS 0, which the broker never sends again."""
+
+    arrived_us: int
+    topic: str
+    payload: bytes
+    packet_id: int
+    retained: bool
+
+
+class Session:
+    """The session with one broker."""
+
+    def __init__(
+        self, broker: Broker, on_connected: Callable[[bool], None], on_barrier: Callable[[], None]
+    ) -> None:
+        """Prepare; nothing is sent before the first `receive`.
+
+        `on_connected` is told whether the broker knew the session, `on_barrier` that a barrier was answered.
+        """
+        self._broker = broker
+        self._on_connected = on_connected
+        self._on_barrier = on_barrier
+        self._client: _Client | None = None
+        self._receiving: _Client | None = None
+        self._pongs = self._barrier = 0
+        self._pause_s = 0.0
+        self._next_try_s = 0.0
+        self._since_s = 0.0
+        self.fault: str | None = "not connected yet"
+        """What keeps the broker from being heard, in words; None while all is well."""
+        self.connections = 0
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when there is something to read, or after `timeout_s`."""
+        if self._client is None:
+            pause(min(timeout_s, self._next_try_s - time.monotonic()))
+            return
+        connection = self._client.connection
+        if not connection.waits():
+            writers = [connection] if connection.unsent else []
+            select.select([connection], writers, [], max(0.0, timeout_s))
+
+    def receive(self) -> list[Message]:
+        """Give what has come, in order, up to a buffer full; connect first where there is no connection."""
+        client = self._client
+        if client is None:
+            self._connect()
+            return []
+        self._receiving = client
+        messages: list[Message] = []
+        try:
+            client.connection.fill()
+            while self._client is client and (published := self._next(client, messages)) is not None:
+                # They came one after the other: a microsecond apart, so that no two rows bear the same time.
+                now_us = time.time_ns() // 1000
+                messages += [Message(at_us, *one) for at_us, one in enumerate(published, now_us)]
+        except OSError as error:
+            self._lost(f"connection lost: {_reason(error)}")
+        if self._client is client:
+            self._upkeep(client)
+        return messages
+
+    def _next(self, client: "_Client", before: list[Message]) -> list[Publish] | None:
+        """Take the PUBLISH packets that come next, or let paho handle the other packet that does."""
+        published = client.connection.publishes()
+        if not published:
+            kind = client.connection.next_kind()
+            if kind is None or (kind == PINGRESP and before):
+                # What came before the answer to a barrier is to be seen before it: it is for the next call.
+                return None
+            self._check(client.loop_read(), client)
+            self._pongs += kind == PINGRESP
+            if kind == PINGRESP and self._pongs == self._barrier:
+                self._on_barrier()
+        return published
+
+    def _upkeep(self, client: "_Client") -> None:
+        client.loop_misc()
+        if self._client is client and client.socket() is None:
+            # paho has closed it, and doesn't always say so.
+            self._lost(
+                f"connection lost: the broker has not answered for {KEEPALIVE_S} s; it hangs,"
+                " or the network swallows what is sent"
+            )
+        if self._client is client and not client.is_connected():
+            self._check_connack()
+        self.flush()
+
+    def acknowledge(self, messages: list[Message]) -> None:
+        """Tell the broker that these are stored, if they came on the connection that is open now."""
+        client = self._client
+        if client is None or client is not self._receiving:
+            return
+        # One write for the burst. paho's own ack() sends the same four bytes, but one message at a time.
+        client.connection.send(
+            b"".join(_PUBACK.pack(0x40, 2, one.packet_id) for one in messages if one.packet_id)
+        )
+        self.flush()
+
+    def ask_barrier(self) -> None:
+        """Send a ping, which the broker answers once it has handled everything sent before."""
+        if self._client is not None:
+            self._client.connection.send(PINGREQ)
+            self._barrier = self._client.connection.pings
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits to be sent."""
+        client = self._client
+        if client is None:
+            return
+        try:
+            if client.want_write():
+                client.loop_write()
+            client.connection.flush()
+        except OSError as error:
+            self._lost(f"connection lost: {error}")
+
+    def hold(self) -> None:
+        """Keep the connection without reading from it: what is unread waits at the broker.
+
+        paho's own pings expect an answer, which stands behind the unread messages; these don't.
+        """
+        if self._client is not None and self._client.is_connected():
+            self._client.connection.send(PINGREQ)
+            self.flush()
+
+    def restart(self, reason: str) -> None:
+        """Tear the session down and set it up from scratch: a new socket, a new look-up of the name."""
+        self._lost(reason)
+        self._next_try_s = 0.0
+
+    def close(self) -> None:
+        """Take leave properly; the broker keeps the session and queues what comes."""
+        if self._client is not None and self._client.is_connected():
+            self._client.disconnect()
+        self._drop()
+
+    def _connect(self) -> None:
+        now_s = time.monotonic()
+        if now_s < self._next_try_s:
+            return
+        broker = self._broker
+        client = _Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=broker.client_id,
+            clean_session=False,
+            protocol=MQTTProtocolVersion.MQTTv311,
+            manual_ack=True,
+        )
+        client.connect_timeout = _CONNECT_TIMEOUT_S
+        client.username_pw_set(broker.username, broker.password)
+        if broker.tls is not None:
+            client.tls_set_context(broker.tls)
+        client.on_connect = self._connected
+        client.on_subscribe = self._subscribed
+        try:
+            client.connect(broker.host, broker.port, KEEPALIVE_S)
+        except (OSError, ValueError) as error:
+            self._lost(f"broker {broker.host}:{broker.port} can't be reached: {_reason(error)}")
+            return
+        self._client = client
+        self._pongs = 0
+        self._since_s = now_s
+        self.flush()
+
+    def _check_connack(self) -> None:
+        if time.monotonic() - self._since_s > _CONNACK_TIMEOUT_S:
+            self._lost(
+                f"broker {self._broker.host}:{self._broker.port} takes the connection but never answers"
+            )
+
+    def _connected(
+        self,
+        client: mqtt.Client,
+        _userdata: object,
+        flags: mqtt.ConnectFlags,
+        reason_code: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason_code.is_failure:
+            self._lost(_refusal(str(reason_code), self._broker.username))
+            return
+        self._since_s = time.monotonic()
+        self.connections += 1
+        self.fault = None
+        known = "knows" if flags.session_present else "does not know"
+        _log.info(
+            "Connected to broker %s:%s, which %s the session", self._broker.host, self._broker.port, known
+        )
+        if self.connections > 1 and not flags.session_present:
+            _log.warning("The broker has forgotten the session: readings that it held for it are lost")
+        self._on_connected(flags.session_present)
+        self.ask_barrier()
+        client.subscribe([(topic, 1) for topic in self._broker.topic_filters])
+        self.flush()
+
+    def _subscribed(
+        self,
+        _client: mqtt.Client,
+        _userdata: object,
+        _mid: int,
+        reason_codes: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        refused = [
+            topic
+            for topic, code in zip(self._broker.topic_filters, reason_codes, strict=True)
+            if code.is_failure
+        ]
+        if refused:
+            self.fault = f"broker refuses the subscription of {', '.join(refused)}: see its ACL"
+            _log.error("The %s", self.fault)
+
+    def _check(self, code: MQTTErrorCode, client: "_Client") -> None:
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS and self._client is client:
+            self._lost(f"connection lost: {mqtt.error_string(code)}")
+
+    def _lost(self, fault: str) -> None:
+        """Drop the connection; say so when the fault is a new one; choose the time of the next try."""
+        now_s = time.monotonic()
+        was_stable = self.fault is None and now_s - self._since_s > _STABLE_S
+        self._pause_s = 0.5 if was_stable else min(_MAX_PAUSE_S, max(0.5, 2 * self._pause_s))
+        # Those who wait for the same broker shall not all come back at the same instant.
+        self._next_try_s = now_s + self._pause_s * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        if fault != self.fault:
+            _log.warning(
+                "%s; trying again, at most %.0f s apart", fault[:1].upper() + fault[1:], _MAX_PAUSE_S
+            )
+        self.fault = fault
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._client is not None:
+            client, self._client = self._client, None
+            client.connection.close()
+
+
+class _Client(mqtt.Client):
+    """paho's client on a socket that hands the PUBLISH packets to the session."""
+
+    connection: FramedSocket
+
+    def _create_socket(self) -> FramedSocket:
+        self.connection = FramedSocket(cast("socket.socket", super()._create_socket()))
+        return self.connection
+
+
+def pause(time_s: float) -> None:
+    """Let time pass, by a wait that no step of the clock disturbs."""
+    select.select([], [], [], max(0.0, time_s))
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _refusal(reason: str, username: str) -> str:
+    if reason in {"Bad user name or password", "Not authorized"}:
+        return f"broker refuses user {username!r}: wrong name or password; see secrets/mqtt_credentials"
+    return f"broker refuses the connection: {reason}"

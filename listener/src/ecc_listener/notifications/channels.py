@@ -1,0 +1,52 @@
+"""The ways to a person that the settings name: mail to each destination, and each line of apprise URLs."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ecc_listener.credentials import UrlLine, read_mail, read_urls
+from ecc_listener.notifications import apprise, smtp
+from ecc_listener.notifications.errors import Server
+from ecc_listener.notifications.outbox import Due, Outcome
+from ecc_listener.notifications.smtp import Account
+from ecc_listener.settings import Settings
+
+
+class Ways(NamedTuple):
+    """Where letters go; no account: mail is off."""
+
+    account: Account | None
+    lines: tuple[UrlLine, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Name each way, as it stands in the outbox."""
+        destinations = self.account.destinations if self.account else ()
+        return [*dict.fromkeys((*destinations, *(line.way for line in self.lines)))]
+
+    def send(self, letters: list[Due]) -> Iterator[Outcome]:
+        """Send each letter by its way; give what became of it as soon as it is known."""
+        by_mail = [due for due in letters if self.account and due.way in self.account.destinations]
+        if self.account and by_mail:
+            yield from smtp.send(self.account, by_mail)
+        yield from apprise.send(self.lines, [due for due in letters if due not in by_mail])
+
+    def check(self) -> Iterator[Outcome]:
+        """Give the ways that can't work, as far as can be known before anything is sent."""
+        return apprise.check(self.lines)
+
+
+def read_ways(settings: Settings) -> Ways:
+    """Read the secrets.
+
+    Raises:
+        CredentialsError: one of them is malformed.
+
+    """
+    mail = read_mail(settings.gmail_credentials_file_path)
+    account = None
+    if mail:
+        server = Server(settings.smtp_host, settings.smtp_port, settings.smtp_security, mail.address)
+        account = Account(
+            server, mail.password, mail.local_host_name, mail.destinations, settings.smtp_ca_file
+        )
+    return Ways(account, read_urls(settings.apprise_urls_file_path))

@@ -1,0 +1,35 @@
+"""The last-notice file: when something was told last, and what, as text that a person reads.
+
+The original kept a pickle there and loaded it. This program only writes the file; what the watch needs to
+know stands in the database.
+"""
+
+import os
+from datetime import tzinfo
+from pathlib import Path
+
+from ecc_listener.local_time import day_and_time
+from ecc_listener.notifications.notice import Notice
+from ecc_listener.notifications.wording.choose import say
+
+
+def write(path: Path, notice: Notice | None, zone: tzinfo) -> None:
+    """Replace the file in one step.
+
+    Raises:
+        OSError: it can't be written.
+
+    """
+    lines = ["No notice has been told yet."]
+    if notice and notice.told_us is not None:
+        open_notice = notice._replace(over_us=None)
+        told = say(open_notice, notice.told_us, zone)
+        lines = [f"Last notice: {day_and_time(notice.told_us, 0, zone)}", told.headline]
+        lines += [told.cause] if told.cause else []
+        lines.append(told.advice)
+    new = path.with_name(path.name + ".new")
+    with new.open("w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

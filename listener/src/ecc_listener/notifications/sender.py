@@ -1,0 +1,126 @@
+"""The loop's part of telling: hands letters that are due to the mail thread, and records what became of them.
+
+Only the loop writes to the database, so an outcome waits here until it is recorded, and nothing new is handed
+out before: no letter is sent twice because a disk was full.
+"""
+
+import logging
+import sqlite3
+from functools import partial
+
+from ecc_listener.notifications import outbox
+from ecc_listener.notifications.channels import Ways
+from ecc_listener.notifications.errors import Fault
+from ecc_listener.notifications.outbox import Due, Outcome, WayState
+from ecc_listener.notifications.status import OFF, mail_fault
+from ecc_listener.notifications.worker import Mailer
+from ecc_listener.storage.store import Store
+
+_log = logging.getLogger(__name__)
+
+_DAY_US = 24 * 3600 * 1_000_000
+_OWN_FAULT = Fault("a fault in this program keeps it from being sent", "see the log, and report what it says")
+
+
+class Post:
+    """What goes between outbox and mail thread."""
+
+    def __init__(self, ways: Ways, store: Store) -> None:
+        """Let these be the ways.
+
+        Raises:
+            StoreError: the database can't be used.
+
+        """
+        self.fault: str | None = None
+        """What keeps letters from being sent, in one line."""
+        self.is_on = bool(ways.names)
+        self._ways = ways
+        self._store = store
+        self._mailer: Mailer[Outcome] = Mailer()
+        self._handed: dict[tuple[str, int], Due] = {}
+        self._outcomes: list[Outcome] = []
+        self._failing: set[str] = set()
+        self._next_prune_us = 0
+        gone = store.change(partial(outbox.set_ways, ways=ways.names))
+        for way, waiting in gone.items():
+            _log.warning("%s is told nothing any more; %d letters waited for it", way, waiting)
+        if ways.lines:
+            self._mailer.start(ways.check)
+        if self.is_on:
+            _log.info("Notices go to %s", ", ".join(ways.names))
+        else:
+            _log.warning("Mail is %s", OFF)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a letter is on its way."""
+        return self._mailer.is_busy
+
+    def tick(self, now_us: int) -> None:
+        """Record what became of letters; hand out what is due.
+
+        Raises:
+            StoreError: it is done the next time.
+
+        """
+        if not self.is_on:
+            return
+        self._collect(now_us)
+        if not self._mailer.is_busy:
+            letters = self._store.look(partial(outbox.due, now_us=now_us))
+            if letters:
+                self._handed = {(due.way, due.number): due for due in letters}
+                self._mailer.start(partial(self._ways.send, letters))
+        if now_us >= self._next_prune_us:
+            dropped = self._store.change(partial(outbox.prune, now_us=now_us))
+            self._next_prune_us = now_us + _DAY_US
+            if dropped:
+                _log.error("%d letters were dropped: more than %d waited", dropped, outbox.MAX_WAITING)
+
+    def close(self, now_us: int, within_s: float) -> None:
+        """Wait for the letter that is on its way, so that the next start doesn't send it again.
+
+        Raises:
+            StoreError: what became of it could not be recorded.
+
+        """
+        self._collect(now_us, within_s)
+
+    def _collect(self, now_us: int, within_s: float = 0) -> None:
+        """Record the outcomes that have come; a letter of which the thread said nothing has failed."""
+        self._outcomes += self._mailer.collect(within_s if self._mailer.is_busy else 0)
+        if self._handed and not self._mailer.is_busy:
+            said = {(outcome.way, outcome.number) for outcome in self._outcomes}
+            self._outcomes += [Outcome(*key, _OWN_FAULT) for key in self._handed.keys() - said]
+        if self._outcomes:
+            given_up, states = self._store.change(partial(_record, outcomes=self._outcomes, now_us=now_us))
+            self.fault = mail_fault(states, now_us)
+            self._say(given_up)
+            for outcome in self._outcomes:
+                self._handed.pop((outcome.way, outcome.number), None)
+            self._outcomes = []
+
+    def _say(self, given_up: list[Outcome]) -> None:
+        """Log a fault once at its beginning and once at its end."""
+        begins: dict[str, list[str]] = {}
+        for way, number, fault in self._outcomes:
+            if fault is None:
+                _log.info("Letter %d is sent to %s", number, way)
+                if way in self._failing:
+                    _log.info("Letters get to %s again", way)
+                    self._failing.remove(way)
+            elif way not in self._failing:
+                self._failing.add(way)
+                begins.setdefault(fault.line, []).append(way)
+        for line, ways in begins.items():
+            _log.error("Letters don't get to %s, it is tried again: %s", ", ".join(ways), line)
+        for way, number, _ in given_up:
+            _log.error("Letter %d to %s is given up, it stands in ECCMail", number, way)
+
+
+def _record(
+    connection: sqlite3.Connection, outcomes: list[Outcome], now_us: int
+) -> tuple[list[Outcome], list[WayState]]:
+    given_up = [outcome for outcome in outcomes if outbox.record(connection, outcome, now_us)]
+    return given_up, outbox.states(connection)

@@ -1,0 +1,38 @@
+"""PURE: how the ways to a person stand, in words for log, status and page."""
+
+from collections.abc import Sequence
+from datetime import UTC, tzinfo
+
+from ecc_listener.local_time import day_and_time
+from ecc_listener.notifications.outbox import WayState
+
+OFF = "off, nobody is told of a fault; secrets/README.md says how to turn it on"
+
+
+def mail_state(states: Sequence[WayState], now_us: int, zone: tzinfo) -> str:
+    """Say in one line whether letters are sent, to whom, and since when not."""
+    if not states:
+        return OFF
+    said = [mail_fault(states, now_us, zone)] if mail_fault(states, now_us, zone) else []
+    well = [state for state in states if not state.fault]
+    if well:
+        last_us = max(state.last_sent_us or 0 for state in well)
+        sent = f"last sent {day_and_time(last_us, now_us, zone)}" if last_us else "nothing sent yet"
+        said.append(f"to {', '.join(state.way for state in well)}; {sent}")
+    return "; ".join(one for one in said if one)
+
+
+def mail_fault(states: Sequence[WayState], now_us: int, zone: tzinfo = UTC) -> str | None:
+    """Say in one line what keeps letters from being sent, and since when; None: nothing does."""
+    faults: dict[str, list[WayState]] = {}
+    for state in states:
+        if state.fault:
+            faults.setdefault(state.fault, []).append(state)
+    lines = []
+    for fault, failing in faults.items():
+        since_us = min(state.failing_since_us or now_us for state in failing)
+        waiting = max(state.waiting for state in failing)
+        letters = {0: "", 1: ", 1 letter waits"}.get(waiting, f", {waiting} letters wait")
+        ways = ", ".join(state.way for state in failing)
+        lines.append(f"fails to {ways} since {day_and_time(since_us, now_us, zone)}{letters}: {fault}")
+    return "; ".join(lines) or None

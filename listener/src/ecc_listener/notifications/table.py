@@ -1,0 +1,160 @@
+"""The notices, from their beginning to their end, and what the watch knows: tables `ECCNotice`, `ECCWatch`.
+
+All functions take a connection; those that change something are run in one transaction by `Store.change`.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+
+from ecc_listener.notifications.notice import KINDS, Facts, Notice
+from ecc_listener.storage.connection import utc_text, utc_us
+
+KEPT_DAYS = 400
+MAX_KEPT = 20_000
+"""Notices that are over: names come from the network, so their number must have a bound, too."""
+
+_DAY_US = 86_400_000_000
+_COLUMNS = "number, kind, sensorName, location, sinceUTC, overUTC, toldUTC, timesTold, facts, noticedUTC"
+
+
+def keep(connection: sqlite3.Connection, notices: Iterable[tuple[Notice, bool]]) -> None:
+    """Write notices as they are now; with each, whether it is done: over, and nothing is left to tell."""
+    connection.executemany(
+        f"INSERT OR REPLACE INTO ECCNotice ({_COLUMNS}, done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                one.number,
+                one.kind,
+                one.subject,
+                one.place,
+                utc_text(one.since_us),
+                _text(one.over_us),
+                _text(one.told_us),
+                one.times_told,
+                json.dumps(one.facts),
+                utc_text(one.noticed_us),
+                done,
+            )
+            for one, done in notices
+        ],
+    )
+
+
+def pending(connection: sqlite3.Connection) -> list[Notice]:
+    """Give what is wrong, and what is over without its end having been told."""
+    return _notices(connection, "WHERE done = 0 ORDER BY number")
+
+
+def open_now(connection: sqlite3.Connection) -> list[Notice]:
+    """Give what is wrong now, the gravest first; in a database of an older version nothing is known."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ECCNotice'").fetchone():
+        return []
+    found = _notices(connection, "WHERE done = 0 AND overUTC IS NULL ORDER BY number")
+    return sorted(
+        (one for one in found if not KINDS[one.kind].is_event), key=lambda one: KINDS[one.kind].rank
+    )
+
+
+def newest(connection: sqlite3.Connection, count: int) -> list[Notice]:
+    """Give the notices that began last, the newest first."""
+    return _notices(connection, "ORDER BY number DESC LIMIT ?", count)
+
+
+def between(
+    connection: sqlite3.Connection, subject: str, start_us: int, end_us: int, count: int
+) -> list[Notice]:
+    """Give what was wrong with a sensor, or with all at once, at some time of a range; the newest first."""
+    which = (
+        "WHERE (sensorName = ? OR kind = 'all_silent') AND sinceUTC < ? AND (overUTC IS NULL OR overUTC >= ?)"
+        " ORDER BY number DESC LIMIT ?"
+    )
+    return _notices(connection, which, subject, utc_text(end_us), utc_text(start_us), count)
+
+
+def over_since(connection: sqlite3.Connection, time_us: int) -> list[Notice]:
+    """Give the notices that are done and ended after a time, the newest at the end."""
+    return _notices(connection, "WHERE done = 1 AND overUTC > ? ORDER BY number", utc_text(time_us))
+
+
+def last_told(connection: sqlite3.Connection) -> Notice | None:
+    """Give the notice that was told last."""
+    told = _notices(connection, "WHERE toldUTC IS NOT NULL ORDER BY toldUTC DESC, number LIMIT 1")
+    return told[0] if told else None
+
+
+def next_number(connection: sqlite3.Connection) -> int:
+    """Give the number of the next notice."""
+    number: int = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM ECCNotice").fetchone()[0]
+    return number
+
+
+def shift(connection: sqlite3.Connection, by_us: int) -> list[Notice]:
+    """Move the times of what is pending by a jump of the clock, so that what lies between stays as it was."""
+    moved = [
+        one._replace(
+            since_us=one.since_us + by_us,
+            noticed_us=one.noticed_us + by_us,
+            over_us=None if one.over_us is None else one.over_us + by_us,
+            told_us=None if one.told_us is None else one.told_us + by_us,
+        )
+        for one in pending(connection)
+    ]
+    keep(connection, [(one, False) for one in moved])
+    return moved
+
+
+def drop_old(connection: sqlite3.Connection, now_us: int) -> None:
+    """Drop what was over long ago, and the oldest where there are too many."""
+    connection.execute(
+        "DELETE FROM ECCNotice WHERE done = 1 AND (overUTC < ? OR number <="
+        " (SELECT number FROM ECCNotice ORDER BY number DESC LIMIT 1 OFFSET ?))",
+        (utc_text(now_us - KEPT_DAYS * _DAY_US), MAX_KEPT),
+    )
+
+
+def memories(connection: sqlite3.Connection) -> dict[str, str]:
+    """Give what the watch has kept of each sensor, by its name."""
+    return dict(connection.execute("SELECT sensorName, memory FROM ECCWatch"))
+
+
+def keep_memories(connection: sqlite3.Connection, memories: Mapping[str, str], known: Iterable[str]) -> None:
+    """Keep these, and forget those of all who aren't `known` any more."""
+    connection.executemany("INSERT OR REPLACE INTO ECCWatch VALUES (?, ?)", list(memories.items()))
+    names = {name for (name,) in connection.execute("SELECT sensorName FROM ECCWatch")}
+    connection.executemany(
+        "DELETE FROM ECCWatch WHERE sensorName = ?", [(name,) for name in names.difference(known)]
+    )
+
+
+def _notices(connection: sqlite3.Connection, which: str, *values: object) -> list[Notice]:
+    return [
+        Notice(
+            number,
+            kind,
+            subject,
+            place,
+            utc_us(since),
+            _us(over),
+            _us(told),
+            times_told,
+            _facts(facts),
+            utc_us(noticed),
+        )
+        for number, kind, subject, place, since, over, told, times_told, facts, noticed in connection.execute(
+            f"SELECT {_COLUMNS} FROM ECCNotice {which}", values
+        )
+    ]
+
+
+def _facts(text: str) -> Facts:
+    facts: Facts = json.loads(text)
+    return facts
+
+
+def _text(time_us: int | None) -> str | None:
+    return None if time_us is None else utc_text(time_us)
+
+
+def _us(text: str | None) -> int | None:
+    return None if text is None else utc_us(text)

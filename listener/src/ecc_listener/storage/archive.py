@@ -1,0 +1,173 @@
+"""The database archive: a full file gets a name of its own, and a new one goes on with what is still open.
+
+The live file's name never disappears, and every moment leaves each row in exactly one file:
+
+1. The new file is built under a temporary name, with the open state of the old one, and synced.
+2. An exclusive lock proves that nobody else is in the old file, empties its WAL, and keeps others out.
+3. `link` gives the old file its archive's name, never one that exists already; the folder is synced.
+4. `rename` puts the new file in its place, under the live name; the folder is synced.
+
+A crash before 4 leaves a temporary file and perhaps a second name of the live file: `tidy` removes both, and
+it is as if nothing had been. The rows of the quarantine that go on into the new file are marked in the old
+one, so that none is replayed twice; `undo` takes the marks off where they lead nowhere.
+"""
+
+import os
+import re
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from ecc_listener.storage.connection import StoreError, archive_marker, atomic
+from ecc_listener.storage.corruption import SIDE_FILES
+from ecc_listener.storage.files import archives
+from ecc_listener.storage.schema import CARRIED, migrate
+
+CHECKED_EVERY = 1000
+"""Readings between two looks at the size, as in the original."""
+
+_GOES_ON = "in the next file"
+_MAX_NAMES = 1000
+_SIZE = ("page_count", "page_size")
+
+
+class ArchiveWaits(StoreError):  # noqa: N818 - nothing is wrong
+    """Raised when the archive can't be made now; its text says why. Everything is as before."""
+
+
+def is_due(connection: sqlite3.Connection, max_bytes: int, quarantine_bytes: int) -> bool:
+    """Say whether the file is full. The quarantine has a bound of its own, and goes on into the next file."""
+    pages, page_bytes = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _SIZE)
+    if pages * page_bytes - quarantine_bytes < max_bytes:
+        return False
+    return connection.execute("SELECT 1 FROM ECCTempHum LIMIT 1").fetchone() is not None
+
+
+def tidy(database: Path) -> None:
+    """Remove what an archive that came to no end has left. The live file must not be open in this process."""
+    for ending in SIDE_FILES:
+        Path(f"{_next(database)}{ending}").unlink(missing_ok=True)
+    if database.exists():
+        for path in archives(database):
+            if path.samefile(database):
+                path.unlink()
+    archive_marker(database).unlink(missing_ok=True)
+
+
+def undo(connection: sqlite3.Connection) -> None:
+    """Let the rows of the quarantine that were to go on wait in this file again."""
+    connection.execute("UPDATE ECCRejected SET replayedUTC = NULL WHERE replayedUTC = ?", (_GOES_ON,))
+
+
+def prepare(connection: sqlite3.Connection, database: Path) -> None:
+    """Make the file that comes next, with what is open in this one, whole on the disk.
+
+    Raises:
+        sqlite3.Error, OSError: the disk is full or failing; nothing else has happened.
+
+    """
+    new = _next(database)
+    with filled(new) as next_one:
+        for table, columns_and_rows in CARRIED.items():
+            rows = connection.execute(f"SELECT {columns_and_rows}")
+            places = ", ".join("?" * len(rows.description))
+            next_one.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+        new.chmod(stat.S_IMODE(database.stat().st_mode))
+
+
+@contextmanager
+def filled(new: Path) -> Iterator[sqlite3.Connection]:
+    """Make a file with empty tables, replacing any of that name; what the block fills in is then on the disk.
+
+    Raises:
+        sqlite3.Error, OSError: the disk is full or failing.
+
+    """
+    for ending in SIDE_FILES:
+        Path(f"{new}{ending}").unlink(missing_ok=True)
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")  # It is synced as a whole.
+        migrate(connection)
+        with atomic(connection):
+            yield connection
+    sync(new)
+
+
+def make(connection: sqlite3.Connection, database: Path) -> Path:
+    """Archive the live file that `connection`, its only writer, has open; give the archive.
+
+    Afterwards, and after any error, the connection is good for nothing but to be closed.
+
+    Raises:
+        ArchiveWaits: somebody has the file open, or the folder takes no second name of a file.
+        sqlite3.Error, OSError: the disk is full or failing.
+
+    """
+    stored = "(SELECT recordWrittenUTC FROM ECCTempHum ORDER BY rowid {} LIMIT 1)"
+    name = archive_name(connection, database, stored.format(""), stored.format("DESC"))
+    connection.execute("UPDATE ECCRejected SET replayedUTC = ? WHERE replayedUTC IS NULL", (_GOES_ON,))
+    lock_out(connection, database)
+    archive = link_free(database, database, name)
+    sync(database.parent)
+    _next(database).rename(database)
+    sync(database.parent)
+    return archive
+
+
+def lock_out(connection: sqlite3.Connection, database: Path) -> None:
+    """Prove that nobody else is in the file, and keep it so; empty the WAL."""
+    try:
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        is_busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if not is_busy and connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0] == "delete":
+            return
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+    raise ArchiveWaits(f"another program has {database.name} open; close it there (an SQL shell, perhaps)")
+
+
+def link_free(path: Path, database: Path, name: str) -> Path:
+    """Give a file a second name, that of an archive of `database`: the first that is free.
+
+    Raises:
+        ArchiveWaits: there is none.
+
+    """
+    for number in range(1, _MAX_NAMES):
+        ending = f"-{number}" if number > 1 else ""
+        archive = database.with_name(f"{name}{ending}{database.suffix}")
+        try:
+            archive.hardlink_to(path)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            told = f"{archive} can't be made: {error.strerror}; see the folder's file system"
+            raise ArchiveWaits(told) from None
+        return archive
+    raise ArchiveWaits(f"{database.parent} has {_MAX_NAMES} archives named {name} already; move some away")
+
+
+def archive_name(connection: sqlite3.Connection, database: Path, first: str, last: str) -> str:
+    """Name an archive, without its ending, by the times that two SQL expressions give."""
+    ends = []
+    for expression in (first, last):
+        utc = connection.execute(f"SELECT {expression}").fetchone()[0]
+        ends.append(f"{re.sub(r'[^0-9]', '', str(utc))[:12]:0<12}")
+    return "-".join((database.stem, *ends))
+
+
+def _next(database: Path) -> Path:
+    return Path(f"{database}.next")
+
+
+def sync(path: Path) -> None:
+    """Put a file or folder on the disk; not a file that SQLite has open: closing it would end its lock."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

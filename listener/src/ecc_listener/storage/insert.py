@@ -1,0 +1,108 @@
+"""Readings become rows of the original's two tables, each under a key of its own.
+
+A sensor's newest time and what it said about itself are remembered, so that a reading costs no query.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from ecc_listener.storage.connection import utc_text
+from ecc_listener.storage.files import is_archived
+from ecc_listener.storage.quarantine import Arrival
+
+_MAX_KNOWN_SENSORS = 10_000
+
+_About = tuple[str | None, ...]
+"""Location, MAC and software version."""
+
+_Sensor = tuple[str, _About, _About, str]
+"""A sensor's newest row's time in this file; what this file says about it, () at first; what is known about
+it, also from earlier files; its newest row's time in those."""
+
+_NOTHING: _About = (None, None, None)
+
+
+class Rows:
+    """Inserts readings into one live file."""
+
+    def __init__(self, database: Path) -> None:
+        """Insert into `database`; keys in its archives are not used again."""
+        self._database = database
+        self._sensors: dict[str, _Sensor] = {}
+
+    def forget(self) -> None:
+        """Know nothing any more: the file may be another one."""
+        self._sensors.clear()
+
+    def remember(self, sensors: dict[str, _Sensor]) -> None:
+        """Take what `insert` gave for true: its transaction is on the disk."""
+        # Names come from the network: who invents them must not fill the memory.
+        if len(self._sensors) > _MAX_KNOWN_SENSORS:
+            self._sensors.clear()
+        self._sensors.update(sensors)
+
+    def insert(self, connection: sqlite3.Connection, arrivals: list[Arrival]) -> dict[str, _Sensor]:
+        """Insert readings in their order; give what is then known of their sensors."""
+        sensors: dict[str, _Sensor] = {}
+        rows: list[tuple[object, ...]] = []
+        for arrived_us, reading in arrivals:
+            name = reading.sensor_name
+            known = sensors.get(name) or self._sensors.get(name) or _look_up(connection, name)
+            last_utc, noted, about, archived_utc = known
+            utc = utc_text(arrived_us)
+            if utc <= last_utc or utc <= archived_utc:
+                # The clock repeats or steps back: take the first microsecond from there on that is free.
+                _insert_rows(connection, rows)
+                rows.clear()
+                utc = self._free_utc(connection, name, arrived_us, archived_utc)
+            said: _About = reading[7:]
+            if said != noted:
+                # What a message doesn't say (older firmware) has not changed.
+                about = tuple(old if new is None else new for new, old in zip(said, about, strict=True))
+                if about != (noted or _NOTHING):
+                    _insert_about(connection, name, arrived_us, about)
+                noted = about
+            rows.append((utc, *reading[:7]))
+            sensors[name] = (max(last_utc, utc), noted, about, archived_utc)
+        _insert_rows(connection, rows)
+        return sensors
+
+    def _free_utc(self, connection: sqlite3.Connection, name: str, time_us: int, archived_utc: str) -> str:
+        utc = utc_text(time_us)
+        while _is_taken(connection, "ECCTempHum", name, utc) or (
+            utc <= archived_utc and is_archived(self._database, name, utc)
+        ):
+            time_us += 1
+            utc = utc_text(time_us)
+        return utc
+
+
+def _insert_rows(connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
+    connection.executemany("INSERT INTO ECCTempHum VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _insert_about(connection: sqlite3.Connection, name: str, since_us: int, about: _About) -> None:
+    while _is_taken(connection, "ECCTempHumSensor", name, utc_text(since_us)):
+        since_us += 1
+    connection.execute(
+        "INSERT INTO ECCTempHumSensor VALUES (?, ?, ?, ?, ?)", (utc_text(since_us), name, *about)
+    )
+
+
+def _is_taken(connection: sqlite3.Connection, table: str, name: str, utc: str) -> bool:
+    query = f"SELECT 1 FROM {table} WHERE sensorName = ? AND recordWrittenUTC = ?"
+    return connection.execute(query, (name, utc)).fetchone() is not None
+
+
+def _look_up(connection: sqlite3.Connection, name: str) -> _Sensor:
+    query = "SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = ?"
+    last = connection.execute(query, (name,)).fetchone()[0]
+    last_utc = last if isinstance(last, str) else ""  # A damaged file may hold anything.
+    what = "SELECT location, MACaddress, softwareVersion"
+    noted = connection.execute(
+        f"{what} FROM ECCTempHumSensor WHERE sensorName = ? ORDER BY rowid DESC LIMIT 1", (name,)
+    ).fetchone()
+    before = connection.execute(
+        f"{what}, recordWrittenUTC FROM ECCKnownSensor WHERE sensorName = ?", (name,)
+    ).fetchone() or (*_NOTHING, "")
+    return last_utc, noted or (), noted or before[:3], before[3]

@@ -1,0 +1,120 @@
+"""What came and is no reading: kept as it came, bounded, decoded again on request.
+
+Table `ECCRejected`. Its bound in bytes and in age keeps a sensor gone mad from filling the disk; what is
+dropped is counted in `ECCCounter` under `rejected dropped`.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ecc_listener.readings.reading import NotAReading, Reading
+from ecc_listener.storage.connection import utc_text, utc_us
+
+RETAINED = "retained by the broker: an old message; when it was sent is unknown"
+"""The reason that marks a retained message; `replayable` leaves those alone."""
+
+_ROW_BYTES = 100
+_SIZE = f"length(payload) + length(topic) + length(reason) + {_ROW_BYTES}"
+_WAITING = "replayedUTC IS NULL AND reason <> ?"
+
+
+class Rejected(NamedTuple):
+    """What came and is no reading (microseconds since 1970), and why not."""
+
+    arrived_us: int
+    topic: str
+    payload: bytes
+    reason: str
+
+
+class Arrival(NamedTuple):
+    """A reading, and when it came (microseconds since 1970)."""
+
+    arrived_us: int
+    reading: Reading
+
+
+def size_bytes(connection: sqlite3.Connection) -> int:
+    """Say how many bytes the quarantine takes."""
+    size: int = connection.execute(f"SELECT coalesce(sum({_SIZE}), 0) FROM ECCRejected").fetchone()[0]
+    return size
+
+
+def insert(connection: sqlite3.Connection, rejected: list[Rejected]) -> int:
+    """Keep what was rejected; give the bytes that it takes."""
+    size = 0
+    for arrived_us, topic, payload, reason in rejected:
+        # A broker hands its retained messages out anew with every subscription: one copy is enough.
+        if reason == RETAINED and _is_kept(connection, topic, payload):
+            continue
+        connection.execute(
+            "INSERT INTO ECCRejected VALUES (?, ?, ?, ?, NULL)",
+            (utc_text(arrived_us), topic, payload, reason),
+        )
+        size += len(payload) + len(topic) + len(reason) + _ROW_BYTES
+    return size
+
+
+def _is_kept(connection: sqlite3.Connection, topic: str, payload: bytes) -> bool:
+    query = "SELECT 1 FROM ECCRejected WHERE reason = ? AND topic = ? AND payload = ?"
+    return connection.execute(query, (RETAINED, topic, payload)).fetchone() is not None
+
+
+def drop_oldest(connection: sqlite3.Connection, excess_bytes: int) -> int:
+    """Drop the oldest rows until `excess_bytes` are freed; give the bytes that were."""
+    freed, last = 0, 0
+    for rowid, size in connection.execute(f"SELECT rowid, {_SIZE} FROM ECCRejected ORDER BY rowid"):
+        if freed >= excess_bytes:
+            break
+        freed, last = freed + size, rowid
+    _drop(connection, "rowid <= ?", last)
+    return freed
+
+
+def drop_older(connection: sqlite3.Connection, than_utc: str) -> None:
+    """Drop what came before a time."""
+    _drop(connection, "receivedUTC < ?", than_utc)
+
+
+def _drop(connection: sqlite3.Connection, which: str, value: object) -> None:
+    dropped = connection.execute(f"DELETE FROM ECCRejected WHERE {which}", (value,)).rowcount
+    if dropped:
+        connection.execute(
+            "INSERT INTO ECCCounter VALUES ('rejected dropped', ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+            (dropped,),
+        )
+
+
+def replayable(connection: sqlite3.Connection, after_rowid: int, limit: int) -> list[tuple[int, str, bytes]]:
+    """Give (rowid, receivedUTC, payload) of what waits, from the oldest on."""
+    columns = "rowid, receivedUTC, payload"
+    query = f"SELECT {columns} FROM ECCRejected WHERE {_WAITING} AND rowid > ? ORDER BY rowid LIMIT ?"
+    return connection.execute(query, (RETAINED, after_rowid, limit)).fetchall()
+
+
+def decoded(
+    rows: list[tuple[int, str, bytes]], decode: Callable[[bytes], Reading]
+) -> Iterator[tuple[int, Arrival]]:
+    """Give rowid and reading of those rows that are readings now."""
+    for rowid, received_utc, payload in rows:
+        try:
+            yield rowid, Arrival(utc_us(received_utc), decode(payload))
+        except NotAReading:
+            continue
+
+
+def mark_replayed(connection: sqlite3.Connection, rowids: list[int], now_utc: str) -> None:
+    """Note that these became readings."""
+    connection.executemany(
+        "UPDATE ECCRejected SET replayedUTC = ? WHERE rowid = ?", [(now_utc, rowid) for rowid in rowids]
+    )
+
+
+def waiting(connection: sqlite3.Connection) -> int:
+    """Count what is still no reading."""
+    count: int = connection.execute(
+        f"SELECT count(*) FROM ECCRejected WHERE {_WAITING}", (RETAINED,)
+    ).fetchone()[0]
+    return count

@@ -1,0 +1,287 @@
+"""Readings go in by the burst, and stay: the one writer of the live database file.
+
+A burst is committed in one transaction with the record of its packets (`deliveries`) and with what was no
+reading (`quarantine`). Either all of it is on the disk when `commit` returns, or `StoreError` is raised: then
+the same burst is to be committed again, also when it is unknown whether the failed commit had arrived.
+"""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from ecc_listener.mqtt.deliveries import Packet, pack, unpack
+from ecc_listener.readings.reading import Reading
+from ecc_listener.storage import archive, corruption, lock, quarantine
+from ecc_listener.storage.connection import StoreError, atomic, connect, explain, utc_text
+from ecc_listener.storage.corruption import DamagedError
+from ecc_listener.storage.insert import Rows
+from ecc_listener.storage.quarantine import Arrival, Rejected
+from ecc_listener.storage.schema import migrate
+
+Result = TypeVar("Result")
+
+_REPLAY_BATCH = 1_000
+_DAMAGE_TIMES = 2
+
+_log = logging.getLogger(__name__)
+
+
+class Burst(NamedTuple):
+    """What one transaction stores; `number` rises from burst to burst."""
+
+    number: int
+    readings: list[Arrival]
+    rejected: list[Rejected]
+    packets: list[Packet]
+
+
+class Store:
+    """The live database file, held by one process."""
+
+    def __init__(self, path: Path, max_quarantine_bytes: int) -> None:
+        """Take the file; make or migrate its tables.
+
+        Raises:
+            HeldError: another process writes to it.
+            StoreError: it can't be opened, or is not ours, or a newer version wrote it.
+
+        """
+        self.path = path
+        self._max_quarantine_bytes = max_quarantine_bytes
+        self._quarantine_bytes = 0
+        self._rows = Rows(path)
+        self._failed = False
+        self._damage_met = 0
+        self._inode = 0
+        self._connection: sqlite3.Connection | None = None
+        self._lock = lock.hold(path)
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file and let another process have it."""
+        self._disconnect()
+        self._lock.close()
+
+    def _begin(self) -> None:
+        for _ in range(_DAMAGE_TIMES):
+            try:
+                with self._writing():
+                    return
+            except StoreError as error:
+                if error.__cause__ is None or not corruption.is_damage(error.__cause__):
+                    raise
+        with self._writing():
+            pass
+
+    def recorded(self) -> list[tuple[int, list[Packet]]]:
+        """Give the packets on record, burst by burst: what the broker may send again."""
+        with self._writing() as connection:
+            rows = connection.execute("SELECT burst, packets FROM ECCDelivery ORDER BY burst")
+            return [(burst, unpack(packets)) for burst, packets in rows]
+
+    def commit(self, burst: Burst, confirmed: int) -> None:
+        """Put a burst on the disk; take the packets of bursts up to `confirmed` off the record.
+
+        Raises:
+            StoreError: it may not be stored; try again with the same burst.
+
+        """
+        with self._writing() as connection:
+            token = "SELECT 1 FROM ECCDelivery WHERE burst = ?"  # noqa: S105 - of a transaction
+            if connection.execute(token, (burst.number,)).fetchone():
+                return  # The commit that seemed to fail had arrived.
+            with atomic(connection):
+                sensors = self._rows.insert(connection, burst.readings)
+                quarantine_bytes = self._quarantine_bytes + quarantine.insert(connection, burst.rejected)
+                excess_bytes = quarantine_bytes - self._max_quarantine_bytes
+                if excess_bytes > 0:
+                    quarantine_bytes -= quarantine.drop_oldest(connection, excess_bytes)
+                connection.execute(
+                    "INSERT INTO ECCDelivery VALUES (?, ?)", (burst.number, pack(burst.packets))
+                )
+                connection.execute("DELETE FROM ECCDelivery WHERE burst <= ?", (confirmed,))
+            self._quarantine_bytes = quarantine_bytes
+            self._rows.remember(sensors)
+
+    def forget(self, confirmed: int) -> None:
+        """Take the packets of bursts up to `confirmed` off the record.
+
+        Raises:
+            StoreError: they may still be on it.
+
+        """
+        with self._writing() as connection:
+            connection.execute("DELETE FROM ECCDelivery WHERE burst <= ?", (confirmed,))
+
+    def drop_rejected(self, older_than_us: int) -> None:
+        """Drop from the quarantine what came before a time.
+
+        Raises:
+            StoreError: nothing was dropped.
+
+        """
+        with self._writing() as connection:
+            with atomic(connection):
+                quarantine.drop_older(connection, utc_text(older_than_us))
+            self._quarantine_bytes = quarantine.size_bytes(connection)
+
+    def change(self, act: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Let a module of a table of its own (`act`) change that in one transaction; give what it gives.
+
+        Raises:
+            StoreError: nothing was changed, or nobody can know.
+
+        """
+        with self._writing() as connection, atomic(connection):
+            return act(connection)
+
+    def is_full(self, max_bytes: int) -> bool:
+        """Say whether the file has grown to where it is to be archived.
+
+        Raises:
+            StoreError: nobody can know.
+
+        """
+        with self._writing() as connection:
+            return archive.is_due(connection, max_bytes, self._quarantine_bytes)
+
+    def archive(self) -> Path:
+        """Archive the file and go on in a new one; give the archive.
+
+        Raises:
+            ArchiveWaits: somebody has the file open; it goes on as before.
+            StoreError: the disk is full or failing; likewise.
+
+        """
+        with self._writing() as connection:
+            archive.prepare(connection, self.path)
+            try:
+                return archive.make(connection, self.path)
+            finally:
+                self._disconnect()
+
+    def look(self, act: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Let a module of a table of its own (`act`) read; give what it gives.
+
+        Raises:
+            StoreError: the database can't be used.
+
+        """
+        with self._writing() as connection:
+            return act(connection)
+
+    def replay(self, decode: Callable[[bytes], Reading], now_us: int) -> tuple[int, int]:
+        """Decode the quarantine again; give how many became readings, and how many are still none.
+
+        Each is marked in the transaction that stores it, so none is stored twice. Their rows bear the time at
+        which they came.
+
+        Raises:
+            StoreError: some may be stored, and are marked; the rest waits.
+
+        """
+        replayed = 0
+        with self._writing() as connection:
+            rows = quarantine.replayable(connection, 0, _REPLAY_BATCH)
+            while rows:
+                found = list(quarantine.decoded(rows, decode))
+                with atomic(connection):
+                    sensors = self._rows.insert(connection, [arrival for _, arrival in found])
+                    quarantine.mark_replayed(connection, [rowid for rowid, _ in found], utc_text(now_us))
+                self._rows.remember(sensors)
+                replayed += len(found)
+                rows = quarantine.replayable(connection, rows[-1][0], _REPLAY_BATCH)
+            return replayed, quarantine.waiting(connection)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection. After an error it is closed: a handle that failed is not to be trusted.
+
+        Not after SQLITE_FULL, where nothing failed but a write that was taken back: to open the file anew
+        takes room for its -shm, and where none is to be had, that may end in a SIGBUS.
+        """
+        try:
+            if self._connection is not None and not self._is_in_place():
+                _log.warning("%s was replaced or deleted while it was in use", self.path)
+                self._disconnect()
+            if self._connection is None:
+                self._connection = self._opened()
+            yield self._connection
+        except (sqlite3.Error, OSError, DamagedError) as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+                self._failed = True
+                self._disconnect()
+            if corruption.is_damage(error):
+                self._meet_damage(error)
+            raise StoreError(explain(error, self.path)) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        archive.tidy(self.path)
+        corruption.look(self.path, self._inode)
+        connection = connect(self.path)
+        try:
+            self._settle(connection)
+            migrate(connection)
+            archive.undo(connection)
+            self._rows.forget()
+            self._quarantine_bytes = quarantine.size_bytes(connection)
+            self._inode = self.path.stat().st_ino
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _is_in_place(self) -> bool:
+        """Say whether the file's name still means the file that is open."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
+
+    def _meet_damage(self, error: Exception) -> None:
+        """Move a file out of the way that is damaged when it is opened anew, too: a new one goes on.
+
+        What succeeds in between proves nothing: it may have read other pages.
+        """
+        self._damage_met += 1
+        if self._damage_met < _DAMAGE_TIMES:
+            return
+        try:
+            aside = corruption.set_aside(self.path)
+        except OSError as refused:
+            raise StoreError(f"{self.path} is damaged and can't be moved: {refused.strerror}") from None
+        self._failed, self._damage_met = False, 0
+        told = (
+            "The database was damaged (%s) and is now %s; a new one goes on. Next step: ecc-listener recover"
+        )
+        _log.error(told, error, aside.name)
+
+    def _settle(self, connection: sqlite3.Connection) -> None:
+        """See that all one reads in the file is on the disk, before anything is acknowledged because of it.
+
+        What a process that was killed had written but not synced is in the system's memory only. And after a
+        failed sync Linux takes what was not written for clean, and a later sync passes over it: then only a
+        second writing helps, from the WAL into the database.
+        """
+        wal = Path(f"{self.path}-wal")
+        if wal.exists():
+            with wal.open("rb") as file:
+                os.fsync(file.fileno())
+        if self._failed:
+            is_busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if is_busy:
+                raise sqlite3.OperationalError("database is locked")
+            self._failed = False
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()

@@ -1,0 +1,64 @@
+"""What is drawn beside a sensor's line: its limits, and what was told of it, in the watch's own words."""
+
+from pathlib import Path
+from typing import Any
+
+from ecc_listener.monitoring.limits import LimitsFile
+from ecc_listener.notifications import table
+from ecc_listener.notifications.notice import KINDS, Notice
+from ecc_listener.notifications.wording.choose import say
+from ecc_listener.settings import Settings
+from ecc_listener.storage.connection import StoreError
+from ecc_listener.web.preferences import Taste
+from ecc_listener.web.reader import reading
+
+MAX_NOTICES = 200
+"""Of one sensor in one answer: the newest."""
+MAX_BYTES = 1_000_000
+"""Of the limits file."""
+_LIMITED = {
+    "too_cold": "temperature_f",
+    "too_hot": "temperature_f",
+    "too_dry": "humidity_percent",
+    "too_damp": "humidity_percent",
+}
+
+
+def limits(path: Path, name: str, place: str | None) -> list[dict[str, Any]]:
+    """Give the limits that can be drawn; none where there is no file that can be read."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError):
+        return []
+    found = LimitsFile(text).of(name, place) or {}
+    return [
+        {"kind": kind, "measure": measure, "value": round(found[kind].value, 2)}
+        for kind, measure in _LIMITED.items()
+        if kind in found
+    ]
+
+
+def notices(settings: Settings, name: str, start_us: int, end_us: int) -> list[Notice]:
+    """Give what was told of a sensor, or of all at once, in a range; nothing where there is no live file."""
+    try:
+        with reading(settings.database_file_path) as connection:
+            found = table.between(connection, name, start_us, end_us, MAX_NOTICES)
+    except StoreError:
+        return []
+    return [notice for notice in found if not _is_event(notice) or notice.since_us >= start_us]
+
+
+def described(notice: Notice, taste: Taste, now_us: int) -> dict[str, Any]:
+    """Describe a notice, as it was while it lasted; what happened and has no end is over at once."""
+    over_us = notice.since_us if _is_event(notice) else notice.over_us
+    return {
+        "kind": notice.kind,
+        "headline": say(notice._replace(over_us=None), notice.over_us or now_us, taste.zone).headline,
+        "since_s": notice.since_us // 1_000_000,
+        "over_s": None if over_us is None else over_us // 1_000_000,
+    }
+
+
+def _is_event(notice: Notice) -> bool:
+    return KINDS[notice.kind].is_event

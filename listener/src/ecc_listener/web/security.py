@@ -1,0 +1,89 @@
+"""What stands before every view: who may ask, for what, and what every answer carries.
+
+A page of somebody else's could point a name of its own at this machine (DNS rebinding) and then read what is
+here in its visitor's name. So without a password the page answers only to names that nobody outside can own.
+"""
+
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ecc_listener.web.auth import Gate
+from ecc_listener.web.responses import problem
+
+HEADERS = {
+    # Nothing from anywhere else, and no script or style within the page.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+_MAX_QUERY = 4000
+_OWN_NAME = re.compile(
+    r"""(?ix)
+    \[ [0-9a-f:.]+ \] | [0-9]+ (\.[0-9]+){3}            # an address
+    | [a-z0-9_-]+                                       # a name of one word: of this network
+    | ([a-z0-9_-]+\.)+ (localhost|local|lan|home\.arpa|internal|test)   # names that nobody can register
+    """
+)
+
+
+def is_own_name(host: str) -> bool:
+    """Say whether a Host header names an address, or a name that nobody on the internet can own."""
+    return bool(_OWN_NAME.fullmatch(re.sub(r":\d{1,5}$", "", host).removesuffix(".")))
+
+
+class Guard:
+    """Lets through what may pass, and puts the headers on every answer."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        """Take the application behind, and who knows the password."""
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            self._check(scope)
+        except HTTPException as error:
+            answer = problem(Request(scope), error)
+            await answer(scope, receive, send_guarded)
+            return
+        await self._app(scope, receive, send_guarded)
+
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        if len(scope["query_string"]) > _MAX_QUERY:
+            raise HTTPException(414, "The address is too long; ask for less at once.")
+        if not self._gate.is_closed and not is_own_name(headers.get("host", "")):
+            raise HTTPException(
+                421,
+                "Without a password this page answers only to addresses and to names of this network. "
+                "Next step: open it by its address, or write username,password into secrets/web_credentials.",
+            )
+        client = scope.get("client") or ("", 0)
+        if scope["path"] != "/health":
+            self._gate.check(headers.get("authorization", ""), client[0], scope["app"].state.now_us())

@@ -1,0 +1,163 @@
+import pytest
+
+from ecc_listener.monitoring.limits import LimitsFile
+from ecc_listener.monitoring.sensors import Watch
+from ecc_listener.notifications.notice import Facts
+from ecc_listener.readings.reading import Reading
+from ecc_listener.storage.quarantine import Arrival
+
+MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
+START_US = 1_795_500_000_000_000
+NAME = "ECCTH01"
+USUAL = Reading(47.1, 73.45, 39.17, 3.41, 93.5, -67, NAME, "Office", "98:F4:AB:DA:6E:E2", "v03.10")
+
+
+class House:
+    """One sensor that sends every ten minutes, and the watch over it."""
+
+    def __init__(self, limits: str = "") -> None:
+        self.limits = LimitsFile(limits)
+        assert self.limits.problems == []
+        self.now_us = START_US
+        self.watch = Watch(20 * MINUTE_US, START_US, [], [])
+        self.count = 0
+        self.is_still = False
+
+    def sends(self, time_us: int = 10 * MINUTE_US, **changes: object) -> set[str]:
+        """Let it send for so long; say what is wrong at the end, but for the news that it is there."""
+        for _ in range(time_us // (10 * MINUTE_US)):
+            self.now_us += 10 * MINUTE_US
+            self.count += 1
+            reading = USUAL._replace(**changes)  # type: ignore[arg-type]
+            if not self.is_still:
+                # Real air is never quite still.
+                reading = reading._replace(
+                    battery_v=3.4, humidity_percent=reading.humidity_percent + self.count % 2 / 10
+                )
+            self.watch.note([Arrival(self.now_us, reading)])
+            self.watch.look(self.now_us, self.limits, None)
+        return {kind for kind, _ in self.watch.findings.wrong} - {"new"}
+
+    def facts(self, kind: str) -> Facts:
+        return self.watch.findings.wrong[kind, NAME].facts
+
+
+def test_a_sensor_that_is_well_is_told_of_once_as_new() -> None:
+    house = House()
+    assert house.sends(5 * DAY_US) == set()
+    assert [*house.watch.findings.wrong] == [("new", NAME)]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "bad", "hardly", "good"),
+    [
+        ("too cold = 40 for 2 h", "too_cold", {"temperature_f": 39.0}, {"temperature_f": 41.0}, {}),
+        ("too hot = 90 for 2 h", "too_hot", {"temperature_f": 91.0}, {"temperature_f": 89.0}, {}),
+        ("too damp = 70 for 2 h", "too_damp", {"humidity_percent": 71.0}, {"humidity_percent": 68.0}, {}),
+        ("too dry = 30 for 2 h", "too_dry", {"humidity_percent": 29.0}, {"humidity_percent": 31.0}, {}),
+        ("near dew point = 5 for 2 h", "near_dew_point", {"dew_point_f": 70.0}, {"dew_point_f": 68.0}, {}),
+    ],
+)
+def test_a_limit_counts_when_it_lasts_and_is_over_well_on_the_right_side(
+    line: str, kind: str, bad: dict[str, object], hardly: dict[str, object], good: dict[str, object]
+) -> None:
+    house = House(f"[Office]\n{line}\n")
+    assert house.sends(DAY_US) == set()
+    assert house.sends(2 * HOUR_US, **bad) == set()
+    assert house.sends(10 * MINUTE_US, **bad) == {kind}
+    assert house.sends(3 * HOUR_US, **hardly) == {kind}
+    assert house.sends(30 * MINUTE_US, **good) == {kind}
+    assert house.sends(10 * MINUTE_US, **good) == set()
+
+
+def test_a_door_that_stands_open_for_a_while_is_no_cold_room() -> None:
+    house = House("[Office]\ntoo cold = 40 for 2 h\n")
+    for _ in range(5):
+        house.sends(HOUR_US, temperature_f=39.0)
+        assert house.sends(HOUR_US, temperature_f=50.0) == set()
+
+
+def test_damp_hours_count_up_and_dry_ones_count_back() -> None:
+    house = House("[everywhere]\ndamp risk = 65 for 12 h\n")
+    house.sends(HOUR_US)
+    assert house.sends(10 * HOUR_US, humidity_percent=70.0) == set()
+    # A dry hour doesn't hide ten damp ones.
+    assert house.sends(HOUR_US) == set()
+    assert house.sends(2 * HOUR_US, humidity_percent=70.0) == set()
+    assert house.sends(HOUR_US, humidity_percent=70.0) == {"damp_risk"}
+    assert house.facts("damp_risk")["hours"] == pytest.approx(12)
+    assert house.sends(5 * HOUR_US) == {"damp_risk"}
+    assert house.sends(HOUR_US) == set()
+
+
+def test_a_weak_signal_is_judged_by_its_mean() -> None:
+    house = House()
+    house.sends(DAY_US)
+    assert house.sends(10 * MINUTE_US, rssi_dbm=-95) == set()
+    assert house.sends(6 * HOUR_US, rssi_dbm=-89) == {"weak_signal"}
+    assert house.sends(6 * HOUR_US, rssi_dbm=-83) == {"weak_signal"}
+    assert house.sends(6 * HOUR_US, rssi_dbm=-70) == set()
+
+
+def test_a_board_that_cannot_tell_its_signal_has_no_weak_one() -> None:
+    assert House("[everywhere]\nweak signal = -60\n").sends(DAY_US, rssi_dbm=31) == set()
+
+
+def test_the_same_values_for_hours_are_a_frozen_sensor_until_they_change() -> None:
+    house = House()
+    house.sends(DAY_US)
+    house.is_still = True
+    assert house.sends(6 * HOUR_US - 10 * MINUTE_US) == set()
+    assert house.sends() == {"frozen"}
+    house.is_still = False
+    assert house.sends() == set()
+
+
+def test_two_boards_that_take_turns_under_one_name_are_told_apart_from_a_move() -> None:
+    house = House()
+    house.sends(HOUR_US)
+    for _ in range(3):
+        house.sends(10 * MINUTE_US, mac="00:00:00:00:00:02")
+        found = house.sends(10 * MINUTE_US)
+    assert found == {"two_boards"}
+    assert house.facts("two_boards")["macs"] == "00:00:00:00:00:02 and 98:F4:AB:DA:6E:E2"
+    assert house.sends(25 * HOUR_US) == set()
+
+
+def test_a_sensor_that_moved_is_told_once_it_stays_there() -> None:
+    house = House()
+    house.sends(HOUR_US)
+    assert house.sends(20 * MINUTE_US, location="Hall") == set()
+    assert house.sends(10 * MINUTE_US, location="Hall") == {"moved"}
+    assert house.facts("moved")["old_place"] == "Office"
+    assert house.facts("moved")["new_place"] == "Hall"
+    house.watch.findings.wrong.clear()
+    assert house.sends(DAY_US, location="Hall") == set()
+
+
+def test_another_board_under_the_name_is_a_move_too() -> None:
+    house = House()
+    house.sends(HOUR_US)
+    assert house.sends(HOUR_US, mac="00:00:00:00:00:02") == {"moved"}
+
+
+def test_older_firmware_that_leaves_its_place_out_has_not_moved() -> None:
+    house = House()
+    house.sends(HOUR_US)
+    assert house.sends(HOUR_US, location=None, mac=None) == set()
+
+
+def test_values_that_jump_again_and_again_are_told_and_a_single_jump_is_not() -> None:
+    house = House()
+    house.sends(HOUR_US)
+    house.sends(10 * MINUTE_US, temperature_f=160.0)
+    assert house.sends(10 * MINUTE_US) == set()
+    assert house.sends(10 * MINUTE_US, temperature_f=160.0) == {"jumps"}
+    assert house.sends(26 * HOUR_US) == set()
+
+
+def test_what_is_no_longer_watched_is_dropped_after_an_edit() -> None:
+    house = House("[Office]\ntoo cold = 40 for 1 h\n")
+    assert house.sends(3 * HOUR_US, temperature_f=30.0) == {"too_cold"}
+    house.watch.apply(LimitsFile("[ECCTH01]\nwatch = no\n"))
+    assert house.watch.findings.wrong == {}

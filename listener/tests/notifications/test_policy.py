@@ -1,0 +1,201 @@
+from datetime import UTC
+
+import pytest
+
+from ecc_listener.notifications.notice import DROPPED, Facts, Key, Notice, Occasion, Wrong
+from ecc_listener.notifications.policy import Desk, Pace
+
+MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
+START = 1_795_000_000_000_000
+PACE = Pace(MINUTE, 10 * MINUTE, DAY)
+
+
+class Time:
+    """Lets minutes pass at a desk, and keeps what it tells."""
+
+    def __init__(self, pace: Pace = PACE) -> None:
+        self.pace = pace
+        self.now_us = START
+        self.wrong: dict[Key, Wrong] = {}
+        self.ended: dict[Key, Facts] = {}
+        self.rows: dict[int, tuple[Notice, bool]] = {}
+        self.told: list[Occasion] = []
+        self.desk = Desk(pace, [], [], 1)
+
+    def begins(self, *names: str, kind: str = "silent") -> None:
+        for name in names:
+            self.wrong[kind, name] = Wrong(kind, name, None, self.now_us - 30 * MINUTE, {})
+
+    def ends(self, *names: str, kind: str = "silent") -> None:
+        for name in names:
+            del self.wrong[kind, name]
+
+    def passes(self, time_us: int, *, more_expected: bool = False) -> list[list[tuple[str, str]]]:
+        """Give what was told meanwhile: mail by mail, what happened to whom."""
+        before = len(self.told)
+        for _ in range(time_us // MINUTE):
+            self.now_us += MINUTE
+            changes = self.desk.decide(self.wrong, self.ended, self.now_us, UTC, more_expected=more_expected)
+            self.desk.adopt(changes)
+            self.rows |= {row[0].number: row for row in changes.notices}
+            if changes.occasion:
+                self.told.append(changes.occasion)
+        return [[(one.state, one.notice.subject) for one in mail.tellings] for mail in self.told[before:]]
+
+    def restarts(self) -> None:
+        pending = [notice for notice, is_done in self.rows.values() if not is_done]
+        done = [notice for notice, is_done in self.rows.values() if is_done]
+        self.desk = Desk(self.pace, pending, done, max(self.rows, default=0) + 1)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+def test_what_begins_within_a_minute_is_one_mail(time: Time) -> None:
+    time.begins("A", "B")
+    assert time.passes(2 * MINUTE) == [[("new", "A"), ("new", "B")]]
+
+
+def test_it_is_told_once_then_mute_then_reminded_of_and_rarer(time: Time) -> None:
+    time.begins("A")
+    assert time.passes(DAY) == [[("new", "A")]]
+    assert time.passes(2 * MINUTE) == [[("still", "A")]]
+    assert time.passes(DAY + HOUR) == []
+    assert time.passes(DAY) == [[("still", "A")]]
+    assert time.passes(3 * DAY) == []
+    assert len(time.passes(35 * DAY)) == 5
+
+
+def test_what_is_urgent_is_reminded_of_each_time(time: Time) -> None:
+    time.begins("", kind="all_silent")
+    assert len(time.passes(10 * DAY)) == 10
+
+
+def test_the_end_is_told_once_with_what_is_known_then(time: Time) -> None:
+    time.begins("A")
+    time.passes(HOUR)
+    time.ends("A")
+    time.ended["silent", "A"] = {"missing": 9}
+    assert time.passes(DAY) == [[("over", "A")]]
+    notice = time.told[-1].tellings[0].notice
+    assert notice.facts["missing"] == 9
+    assert notice.over_us
+    assert notice.over_us - notice.since_us == 91 * MINUTE
+
+
+def test_the_end_of_what_was_never_told_is_not_told(time: Time) -> None:
+    time.begins("A")
+    time.passes(MINUTE)
+    time.ends("A")
+    assert time.passes(DAY) == []
+    assert time.desk.pending == {}
+
+
+def test_a_return_shorter_than_a_minute_is_no_end(time: Time) -> None:
+    time.begins("A")
+    time.passes(HOUR)
+    time.ends("A")
+    time.passes(MINUTE)
+    time.begins("A")
+    assert time.passes(HOUR) == []
+
+
+def test_a_flapping_sensor_backs_off_with_the_count(time: Time) -> None:
+    for _ in range(24):
+        time.begins("A")
+        time.passes(30 * MINUTE)
+        time.ends("A")
+        time.passes(30 * MINUTE)
+    assert len(time.told) == 2
+    time.begins("A")
+    mails = time.passes(2 * DAY)
+    assert mails[0] == [("new", "A")]
+    assert ("How often", "the 25th time lately; short ones are not told") in (
+        time.told[-len(mails)].tellings[0].words.facts
+    )
+
+
+def test_what_comes_back_for_long_is_told_again_within_the_hour(time: Time) -> None:
+    time.begins("A")
+    time.passes(HOUR)
+    time.ends("A")
+    time.passes(HOUR)
+    time.begins("A")
+    assert time.passes(61 * MINUTE) == [[("new", "A")]]
+
+
+def test_one_that_falls_silent_waits_for_those_that_look_like_it(time: Time) -> None:
+    time.begins("A")
+    assert time.passes(5 * MINUTE, more_expected=True) == []
+    time.begins("B", "C")
+    assert time.passes(3 * MINUTE) == [[("new", "A"), ("new", "B"), ("new", "C")]]
+    cause = time.told[0].common_cause
+    assert cause
+    assert "3 sensors silent at once" in cause
+    time.begins("D")
+    assert len(time.passes(15 * MINUTE, more_expected=True)) == 1
+
+
+def test_those_who_fell_silent_together_are_told_of_together_when_they_are_back(time: Time) -> None:
+    time.begins("A", "B", "C")
+    time.passes(HOUR)
+    for name in "ABC":
+        time.ends(name)
+        time.passes(3 * MINUTE)
+    assert time.passes(HOUR) == []
+    assert [(one.state, one.notice.subject) for one in time.told[-1].tellings] == [
+        ("over", "A"),
+        ("over", "B"),
+        ("over", "C"),
+    ]
+
+
+def test_one_of_them_that_stays_away_does_not_hold_the_others_up(time: Time) -> None:
+    time.begins("A", "B")
+    time.passes(HOUR)
+    time.ends("A")
+    assert time.passes(12 * MINUTE) == [[("over", "A")]]
+
+
+def test_a_restart_neither_doubles_nor_forgets(time: Time) -> None:
+    time.begins("A")
+    time.passes(HOUR)
+    time.restarts()
+    assert time.passes(HOUR) == []
+    time.ends("A")
+    time.passes(MINUTE)
+    time.restarts()
+    assert time.passes(HOUR) == [[("over", "A")]]
+    time.restarts()
+    assert time.passes(DAY) == []
+
+
+def test_the_first_sensors_are_one_mail(time: Time) -> None:
+    for number in range(10):
+        time.begins(f"N{number}", kind="new")
+        time.passes(MINUTE)
+    mails = time.passes(HOUR)
+    assert [len(mail) for mail in mails] == [10]
+
+
+def test_what_is_no_longer_watched_ends_without_a_word(time: Time) -> None:
+    time.begins("A")
+    time.passes(HOUR)
+    time.ends("A")
+    time.ended["silent", "A"] = {DROPPED: 1}
+    assert time.passes(DAY) == []
+    assert time.desk.pending == {}
+
+
+def test_what_no_mail_could_tell_is_kept_but_not_told(time: Time) -> None:
+    time.begins("", kind="mail")
+    assert time.passes(DAY) == []
+    assert ("mail", "") in time.desk.pending
+
+
+def test_the_gravest_stands_first(time: Time) -> None:
+    time.begins("A", kind="battery_low")
+    time.begins("B", kind="too_cold")
+    assert time.passes(2 * MINUTE) == [[("new", "B"), ("new", "A")]]

@@ -1,0 +1,323 @@
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ecc_listener.mqtt.deliveries import packet
+from ecc_listener.readings.reading import Reading, decode
+from ecc_listener.storage.connection import StoreError, connect_readonly, utc_text, utc_us
+from ecc_listener.storage.lock import StoreHeldError
+from ecc_listener.storage.quarantine import RETAINED, Arrival, Rejected
+from ecc_listener.storage.schema import MIGRATIONS
+from ecc_listener.storage.store import Burst, Store
+from support.brokers import OFFICE
+
+NOON_US = utc_us("2026-03-01 12:00:00")
+SECOND_US = 1_000_000
+READING = decode(OFFICE)
+
+
+def reading(name: str = "ECCTH01", **changes: object) -> Reading:
+    return READING._replace(sensor_name=name, **changes)  # type: ignore[arg-type]
+
+
+def burst(number: int, *arrivals: tuple[int, Reading], rejected: tuple[Rejected, ...] = ()) -> Burst:
+    packets = [packet(index, "ECCTempHum", b"%d" % index) for index in range(1, len(arrivals) + 1)]
+    return Burst(number, [Arrival(*arrival) for arrival in arrivals], list(rejected), packets)
+
+
+def read_once(path: Path, query: str = "SELECT recordWrittenUTC FROM ECCTempHum") -> list[tuple[object, ...]]:
+    connection = connect_readonly(path)
+    found = connection.execute(query).fetchall()
+    connection.close()
+    return found
+
+
+def rows(store: Store, query: str) -> list[tuple[object, ...]]:
+    return read_once(store.path, query)
+
+
+TIMES = "SELECT recordWrittenUTC FROM ECCTempHum ORDER BY rowid"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "readings.sqlite3", max_quarantine_bytes=1_000_000)
+    yield opened
+    opened.close()
+
+
+def test_a_reading_becomes_a_row_of_the_original_table(store: Store) -> None:
+    store.commit(burst(1, (NOON_US + 5, READING)), confirmed=0)
+    assert rows(store, "SELECT * FROM ECCTempHum") == [
+        ("2026-03-01 12:00:00.000005", 47.10, 73.45, 39.17, 3.41, 93.53, -67, "ECCTH01")
+    ]
+    assert rows(store, "SELECT * FROM ECCTempHumSensor") == [
+        ("2026-03-01 12:00:00.000005", "ECCTH01", "Office", "98:F4:AB:DA:6E:E2", "v03.10")
+    ]
+
+
+@pytest.mark.parametrize(
+    "change", [{"location": "Nave"}, {"mac": "00:00:00:00:00:01"}, {"software_version": "v4"}]
+)
+def test_a_sensor_row_is_written_only_when_something_about_it_changes(
+    store: Store, change: dict[str, str]
+) -> None:
+    store.commit(burst(1, (NOON_US, READING), (NOON_US + 1, READING)), confirmed=0)
+    store.commit(burst(2, (NOON_US + 2, READING)), confirmed=0)
+    assert len(rows(store, "SELECT * FROM ECCTempHumSensor")) == 1
+    store.commit(burst(3, (NOON_US + 3, reading(**change)), (NOON_US + 4, reading(**change))), confirmed=0)
+    assert len(rows(store, "SELECT * FROM ECCTempHumSensor")) == 2
+
+
+def test_what_older_firmware_does_not_say_has_not_changed(store: Store) -> None:
+    silent = reading(location=None, mac=None, software_version=None)
+    store.commit(burst(1, (NOON_US, silent)), confirmed=0)
+    assert rows(store, "SELECT * FROM ECCTempHumSensor") == []
+    store.commit(burst(2, (NOON_US + 1, READING), (NOON_US + 2, silent)), confirmed=0)
+    assert len(rows(store, "SELECT * FROM ECCTempHumSensor")) == 1
+
+
+def test_equal_readings_at_the_same_instant_get_a_microsecond_each(store: Store) -> None:
+    store.commit(burst(1, (NOON_US, READING), (NOON_US, READING), (NOON_US, reading("other"))), confirmed=0)
+    assert rows(store, TIMES) == [
+        ("2026-03-01 12:00:00.000000",),
+        ("2026-03-01 12:00:00.000001",),
+        ("2026-03-01 12:00:00.000000",),
+    ]
+
+
+def test_a_clock_that_steps_back_doubles_no_key_and_keeps_the_clock_s_time(store: Store) -> None:
+    times = [NOON_US, NOON_US + 1, NOON_US + 2, NOON_US, NOON_US + 1, NOON_US - 3600 * SECOND_US]
+    store.commit(burst(1, *((at, READING) for at in times)), confirmed=0)
+    assert rows(store, TIMES)[3:] == [
+        ("2026-03-01 12:00:00.000003",),
+        ("2026-03-01 12:00:00.000004",),
+        ("2026-03-01 11:00:00.000000",),
+    ]
+
+
+def test_the_clock_may_step_back_over_a_restart(tmp_path: Path) -> None:
+    for number in (1, 2):
+        store = Store(tmp_path / "db", 100_000)
+        store.commit(burst(number, (NOON_US, READING)), confirmed=0)
+        assert len(rows(store, TIMES)) == number
+        store.close()
+
+
+def test_a_database_of_the_original_opens_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite3"
+    old = sqlite3.connect(path)
+    old.executescript(
+        "CREATE TABLE ECCTempHum(recordWrittenUTC TEXT, dewPointF REAL, temperatureF REAL,"
+        " relHumidityPercent REAL, battVoltage REAL, battPercent REAL, apRSSI INTEGER, sensorName TEXT,"
+        " PRIMARY KEY (sensorName, recordWrittenUTC));"
+        "CREATE INDEX ECCTempHum_sensor_idx ON ECCTempHum(sensorName);"
+        "INSERT INTO ECCTempHum VALUES ('2020-12-19 03:04:05.678901', 1, 2, 3, 4, 5, -6, 'ECCTH01');"
+    )
+    old.close()
+    store = Store(path, 100_000)
+    store.commit(burst(1, (NOON_US, READING)), confirmed=0)
+    assert rows(store, TIMES) == [("2020-12-19 03:04:05.678901",), ("2026-03-01 12:00:00.000000",)]
+    store.close()
+
+
+def test_a_newer_database_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "new.sqlite3"
+    new = sqlite3.connect(path)
+    new.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    new.close()
+    with pytest.raises(StoreError, match="written by a newer version"):
+        Store(path, 100_000)
+
+
+def test_a_second_listener_is_refused_until_the_first_one_ends(store: Store) -> None:
+    with pytest.raises(StoreHeldError, match="in use by another listener"):
+        Store(store.path, 100_000)
+    store.close()
+    Store(store.path, 100_000).close()
+
+
+def test_packets_are_recorded_with_their_rows_and_leave_when_confirmed(store: Store) -> None:
+    first, second = burst(1, (NOON_US, READING)), burst(2, (NOON_US + 1, READING))
+    store.commit(first, confirmed=0)
+    store.commit(second, confirmed=0)
+    assert store.recorded() == [(1, first.packets), (2, second.packets)]
+    store.commit(burst(3), confirmed=1)
+    assert store.recorded() == [(2, second.packets), (3, [])]
+    store.forget(3)
+    assert store.recorded() == []
+
+
+def test_a_burst_whose_commit_had_arrived_after_all_is_not_stored_twice(store: Store) -> None:
+    for _ in range(2):
+        store.commit(burst(1, (NOON_US, READING)), confirmed=0)
+    assert len(rows(store, TIMES)) == 1
+
+
+def test_a_locked_database_stores_nothing_and_the_same_burst_can_come_again(store: Store) -> None:
+    intruder = sqlite3.connect(store.path, isolation_level=None)
+    intruder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="another program holds the database"):
+        store.commit(burst(1, (NOON_US, READING)), confirmed=0)
+    intruder.execute("ROLLBACK")
+    intruder.close()
+    store.commit(burst(1, (NOON_US, READING)), confirmed=0)
+    assert len(rows(store, TIMES)) == 1
+
+
+def test_a_name_that_looks_like_sql_is_only_a_name(store: Store) -> None:
+    name = "x'); DROP TABLE ECCTempHum; --"
+    store.commit(burst(1, (NOON_US, reading(name))), confirmed=0)
+    assert rows(store, "SELECT sensorName FROM ECCTempHum") == [(name,)]
+
+
+def test_names_without_end_do_not_fill_the_memory(store: Store) -> None:
+    for number in range(3):
+        arrivals = ((NOON_US + index, reading(f"{number}-{index}")) for index in range(6_000))
+        store.commit(burst(number + 1, *arrivals), confirmed=number)
+    assert len(store._rows._sensors) <= 12_000
+
+
+def test_what_is_no_reading_is_kept_as_it_came(store: Store) -> None:
+    store.commit(burst(1, rejected=(Rejected(NOON_US, "t", b"\x00\xff", "binary"),)), confirmed=0)
+    assert rows(store, "SELECT * FROM ECCRejected") == [
+        ("2026-03-01 12:00:00.000000", "t", b"\x00\xff", "binary", None)
+    ]
+
+
+def test_the_quarantine_is_bounded_and_counts_what_it_drops(store: Store) -> None:
+    for number in range(1, 41):
+        payload = b"%02d" % number + bytes(99_898)
+        store.commit(burst(number, rejected=(Rejected(NOON_US, "t", payload, "no"),)), confirmed=0)
+    kept = [bytes(row[0])[:2] for row in rows(store, "SELECT payload FROM ECCRejected ORDER BY rowid")]  # type: ignore[call-overload]
+    assert kept == [b"%02d" % number for number in range(32, 41)]
+    assert rows(store, "SELECT * FROM ECCCounter") == [("rejected dropped", 31)]
+
+
+def test_the_quarantine_forgets_what_is_old(store: Store) -> None:
+    rejected = tuple(Rejected(NOON_US + day * 86_400 * SECOND_US, "t", b"x", "no") for day in range(3))
+    store.commit(burst(1, rejected=rejected), confirmed=0)
+    store.drop_rejected(NOON_US + 86_400 * SECOND_US)
+    assert rows(store, "SELECT receivedUTC FROM ECCRejected") == [
+        ("2026-03-02 12:00:00.000000",),
+        ("2026-03-03 12:00:00.000000",),
+    ]
+    assert rows(store, "SELECT value FROM ECCCounter") == [(1,)]
+
+
+def test_a_retained_message_is_kept_once_however_often_the_broker_hands_it_out(store: Store) -> None:
+    for number in (1, 2, 3):
+        store.commit(burst(number, rejected=(Rejected(NOON_US, "t", OFFICE, RETAINED),)), confirmed=0)
+    assert len(rows(store, "SELECT * FROM ECCRejected")) == 1
+
+
+def decode_more(payload: bytes) -> Reading:
+    """Stand for a newer version: takes a comma for a decimal point."""
+    return decode(payload.replace(b",", b"."))
+
+
+def test_replay_makes_readings_of_what_is_understood_by_now_exactly_once(store: Store) -> None:
+    odd = OFFICE.replace(b"73.45", b"73,45")
+    rejected = [Rejected(NOON_US + index, "t", odd, "no") for index in range(2_500)]
+    rejected += [Rejected(NOON_US, "t", b"junk", "no"), Rejected(NOON_US, "t", OFFICE, RETAINED)]
+    store.commit(burst(1, rejected=tuple(rejected)), confirmed=0)
+    assert store.replay(decode, NOON_US) == (0, 2_501)
+    assert store.replay(decode_more, NOON_US) == (2_500, 1)
+    assert store.replay(decode_more, NOON_US) == (0, 1)
+    assert len(rows(store, TIMES)) == 2_500
+    assert rows(store, TIMES)[0] == ("2026-03-01 12:00:00.000000",)
+
+
+def test_a_replay_that_is_cut_short_goes_on_where_it_was(store: Store) -> None:
+    rejected = tuple(Rejected(NOON_US + index, "t", OFFICE, "no") for index in range(1_500))
+    store.commit(burst(1, rejected=rejected), confirmed=0)
+    calls = 0
+
+    def failing(payload: bytes) -> Reading:
+        nonlocal calls
+        calls += 1
+        if calls > 1_200:
+            raise sqlite3.OperationalError("disk I/O error")
+        return decode(payload)
+
+    with pytest.raises(StoreError):
+        store.replay(failing, NOON_US)
+    assert store.replay(decode, NOON_US) == (500, 0)
+    assert len(rows(store, TIMES)) == 1_500
+
+
+def test_a_reader_sees_every_state_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    program = (
+        "import sys, os\nfrom pathlib import Path\nsys.path.insert(0, 'tests')\n"
+        "from test_store import *\nstore = Store(Path(sys.argv[1]), 100_000)\n"
+        "store.commit(burst(1, (NOON_US, READING)), confirmed=0)\nos.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", program, path], check=False, cwd=Path(__file__).parents[2])
+    assert path.with_name("db-wal").exists()
+    assert read_once(path) == [("2026-03-01 12:00:00.000000",)]
+    Store(path, 100_000).close()
+    assert not path.with_name("db-wal").exists()
+    assert read_once(path) == [("2026-03-01 12:00:00.000000",)]
+    with pytest.raises(StoreError, match="isn't there"):
+        connect_readonly(tmp_path / "none")
+
+
+@pytest.mark.parametrize("text", ["2020-12-19 03:04:05.678901", "1999-12-31 23:59:59.000000"])
+def test_times_read_back(text: str) -> None:
+    assert utc_text(utc_us(text)) == text
+
+
+def test_the_original_s_whole_second_reads_as_one() -> None:
+    assert utc_us("2020-12-19 03:04:05") == utc_us("2020-12-19 03:04:05.000000")
+
+
+def test_a_file_that_may_not_grow_loses_nothing(store: Store) -> None:
+    thousand = [(NOON_US + index, READING) for index in range(1000)]
+
+    def numbered(number: int) -> Burst:
+        return burst(number, *((at + number * 1000, one) for at, one in thousand))
+
+    store.commit(numbered(1), confirmed=0)
+    assert store._connection
+    store._connection.execute("PRAGMA max_page_count = 60")
+    connection = store._connection
+    junk = Rejected(NOON_US, "t", bytes(300_000), "no")
+    for _ in range(5):
+        with pytest.raises(StoreError, match="the disk is full"):
+            store.commit(numbered(2)._replace(rejected=[junk]), confirmed=1)
+    assert rows(store, "SELECT count(*) FROM ECCTempHum") == [(1000,)]
+    # To open it anew would take room that isn't there.
+    assert store._connection is connection
+    assert store._quarantine_bytes == 0
+    connection.execute("PRAGMA max_page_count = 1000")
+    store.commit(numbered(2), confirmed=0)
+    assert rows(store, "SELECT count(*) FROM ECCTempHum") == [(2000,)]
+
+
+def test_after_a_failure_all_is_written_anew_before_it_is_believed(store: Store) -> None:
+    first = burst(1, (NOON_US, READING))
+    store.commit(first, confirmed=0)
+    # A reader keeps the WAL from being written into the database: then nothing is believed yet.
+    reader = connect_readonly(store.path)
+    reader.execute("BEGIN")
+    reader.execute(TIMES).fetchall()
+    store._failed = True
+    store._disconnect()
+    with pytest.raises(StoreError, match="another program holds"):
+        store.commit(first, confirmed=0)
+    reader.close()
+    store.commit(first, confirmed=0)
+    assert rows(store, TIMES) == [("2026-03-01 12:00:00.000000",)]
+
+
+def test_a_change_of_another_table_is_all_or_nothing(store: Store) -> None:
+    insert = "INSERT INTO ECCCounter VALUES (?, 1)"
+    store.change(lambda connection: connection.execute(insert, ("one",)))
+    with pytest.raises(StoreError):
+        store.change(lambda connection: connection.executemany(insert, [("two",), ("one",)]))
+    assert rows(store, "SELECT name FROM ECCCounter") == [("one",)]

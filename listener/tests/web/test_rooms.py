@@ -1,0 +1,211 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecc_listener.notifications import table
+from ecc_listener.notifications.notice import Notice
+from ecc_listener.storage.connection import connect
+from support.viewers import MINUTE_US, READING, House, program, text_of
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}{% raw %}",
+    "\N{BELL}🔔 Glocke",
+    "\u202eevil\u2066",
+    "مصلى",
+    "x" * 300,
+    "../../../etc/passwd?a=b&c=d#e",
+)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    made = House(tmp_path)
+    made.stored((made.now_us - 70 * MINUTE_US, READING._replace(temperature_f=70.0)), (made.now_us, READING))
+    made.well()
+    return made
+
+
+def noticed(house: House, *notices: Notice) -> None:
+    """Let the watch have written notices."""
+    connection = connect(house.database)
+    table.keep(connection, [(notice, notice.over_us is not None) for notice in notices])
+    connection.close()
+    house.now_us += MINUTE_US
+    house.well()
+
+
+def notice(house: House, number: int, kind: str, sensor: str, **facts: Any) -> Notice:  # noqa: ANN401 - any fact
+    return Notice(number, kind, sensor, "Office", house.now_us - 90 * MINUTE_US, None, None, 1, facts)
+
+
+def test_each_room_with_all_that_its_sensor_says(house: House) -> None:
+    shown = text_of(house.viewer().get("/"))
+    said = "Office ECCTH01 Temperature 73.5 °F rising Humidity 39 % Dew point 47.1 °F 24 hours 70 to 73 °F"
+    assert f"{said} Battery 94 % Signal good just now" in shown
+
+
+def test_all_is_well_in_one_line(house: House) -> None:
+    shown = text_of(house.viewer().get("/"))
+    assert "All is well 1 sensor, newest reading just now" in shown
+
+
+def test_what_is_wrong_stands_first_in_the_watch_s_words_with_what_to_do(house: House) -> None:
+    attic = READING._replace(sensor_name="ECCTH09", location="Attic")
+    house.stored((house.now_us, attic))
+    noticed(house, notice(house, 1, "silent", "ECCTH01", battery_percent=4.0))
+    shown = text_of(house.viewer().get("/"))
+    assert "One thing needs somebody Office: no reading since 10:30" in shown
+    assert "most likely it is empty. Put in a new battery." in shown
+    # Trouble comes first, though Attic is before Office.
+    assert shown.index("Office ECCTH01 No reading since 10:30") < shown.index("Attic ECCTH09")
+    told = program(house.viewer(), "/")
+    assert told["is_well"] is False
+    (trouble,) = told["troubles"]
+    assert (trouble["kind"], trouble["sensor"]) == ("silent", "ECCTH01")
+    assert trouble["since_utc"] == "2026-01-01 10:30:00.000000"
+
+
+def test_the_gravest_comes_first_and_what_is_over_or_merely_happened_not_at_all(house: House) -> None:
+    over = notice(house, 3, "too_cold", "ECCTH01")._replace(over_us=house.now_us)
+    damp = notice(house, 1, "too_damp", "ECCTH01", humidity_percent=80.0, limit=65.0)
+    disk = notice(house, 2, "disk", "", free_bytes=1e9, folder="/data")._replace(place=None)
+    happened = notice(house, 4, "new", "ECCTH05")
+    noticed(house, damp, disk, over, happened)
+    told = program(house.viewer(), "/")
+    assert [one["kind"] for one in told["troubles"]] == ["disk", "too_damp"]
+
+
+def test_more_trouble_than_a_screen_takes_is_counted(house: House) -> None:
+    noticed(house, *(notice(house, number, "silent", f"S{number}") for number in range(1, 31)))
+    shown = text_of(house.viewer().get("/"))
+    assert "30 things need somebody" in shown
+    assert "And 20 more: see Events" in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "headline", "does"),
+    [
+        (
+            {"broker_fault": "broker refuses user 'x'"},
+            "is not connected to the broker",
+            "make up on the server",
+        ),
+        ({"store_fault": "the disk is full"}, "Readings can't be stored", "The broker keeps them meanwhile"),
+        ({"written_utc": "2026-01-01 11:00:00+00:00"}, "has said nothing since 11:00", "make logs says why"),
+    ],
+)
+def test_what_the_listener_cannot_write_down_itself_is_seen_all_the_same(
+    house: House, changes: dict[str, object], headline: str, does: str
+) -> None:
+    house.well(**changes)
+    (trouble,) = program(house.viewer(), "/")["troubles"]
+    assert headline in trouble["headline"]
+    assert does in trouble["advice"]
+
+
+def test_a_stopped_listener_is_told_and_what_was_known_still_shown(house: House) -> None:
+    house.health_path.unlink()
+    shown = text_of(house.viewer().get("/"))
+    assert "The listener is not running The newest reading is of 12:00" in shown
+    assert "73.5" in shown
+
+
+def test_programs_get_the_same_with_units_in_the_names(house: House) -> None:
+    (room,) = program(house.viewer(), "/")["rooms"]
+    assert (room["sensor"], room["location"]) == ("ECCTH01", "Office")
+    assert room["temperature_f"] == 73.45
+    assert room["last_utc"] == "2026-01-01 12:00:00.000000"
+    assert room["trend_f_per_h"] == pytest.approx(3.45 / (7 / 6), abs=0.01)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_just_a_name(house: House, name: str) -> None:
+    house.stored((house.now_us, READING._replace(sensor_name=name, location=name)))
+    noticed(house, notice(house, 1, "silent", name)._replace(place=name))
+    viewer = house.viewer()
+    for address in ("/", "/events", "/stack"):
+        text = viewer.get(address).text
+        assert "<script>alert" not in text
+        assert "<img" not in text
+        assert "onerror=alert(1)>" not in text
+    shown = viewer.get("/")
+    assert name in text_of(shown)
+    # The link to its history finds it again, whatever it is called.
+    assert name in {room["sensor"] for room in program(viewer, "/")["rooms"]}
+
+
+def test_units_are_the_viewer_s_choice_and_kept(house: House) -> None:
+    viewer = house.viewer()
+    assert "73.5 °F" in text_of(viewer.get("/"))
+    back = viewer.get("/units/c", headers={"Referer": "http://127.0.0.1:8080/"})
+    assert back.url.path == "/"
+    assert "23.0 °C" in text_of(back)
+    assert "23.0 °C" in text_of(viewer.get("/"))
+    german = house.viewer(**{"Accept-Language": "de-DE,de;q=0.9,en-US;q=0.5"})
+    assert "23.0 °C" in text_of(german.get("/"))
+
+
+@pytest.mark.parametrize(
+    "place", ["https://evil.example/x", "//evil.example", "https://h/\\evil.example", "/\\e"]
+)
+def test_the_way_back_never_leads_elsewhere(house: House, place: str) -> None:
+    answer = house.viewer().get("/units/c", headers={"Referer": place}, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/")
+    assert not answer.headers["location"].startswith(("//", "/\\"))
+
+
+def test_times_are_in_the_viewer_s_zone(house: House) -> None:
+    house.health_path.unlink()
+    viewer = house.viewer()
+    viewer.cookies.set("zone", "America/New_York")
+    assert "The newest reading is of 07:00" in text_of(viewer.get("/"))
+    assert "Times are of America/New York" in text_of(viewer.get("/"))
+    for nonsense in ("Nowhere/At_All", "../../etc/passwd", "x" * 1000, "%2F"):
+        viewer.cookies.clear()
+        viewer.cookies.set("zone", nonsense)
+        assert "Times are the server's" in text_of(viewer.get("/"))
+
+
+def test_before_the_first_reading_it_says_what_to_do(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.stored()
+    house.well()
+    shown = text_of(house.viewer().get("/"))
+    assert "No sensor has sent a reading yet" in shown
+    assert "Enter in a sensor what make up prints on the server" in shown
+
+
+def test_without_a_database_it_says_so_and_what_to_do(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    shown = text_of(house.viewer().get("/"))
+    assert "The listener is not running" in shown
+    assert "isn't there; the listener makes it when it starts" in shown
+    assert "make up starts it" in shown
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.database.write_bytes(b"no database, " * 1000)
+    house.well()
+    assert "the file is no SQLite database" in text_of(house.viewer().get("/"))
+
+
+def test_fifty_rooms_are_a_small_page_and_quick(house: House) -> None:
+    for sensor in range(50):
+        house.stored(
+            *(
+                (house.now_us - slot * 10 * MINUTE_US, READING._replace(sensor_name=f"S{sensor:02d}"))
+                for slot in range(143, -1, -1)
+            )
+        )
+    viewer = house.viewer(**{"Accept-Encoding": "identity"})
+    assert len(viewer.get("/").content) < 130_000
+    zipped = viewer.get("/", headers={"Accept-Encoding": "gzip"}).num_bytes_downloaded
+    scripts = sum(
+        len(viewer.get(f"/static/{name}").content) for name in ("page.css", "page.js", "live.js", "ago.js")
+    )
+    assert zipped + scripts < 100_000
