@@ -29,9 +29,9 @@ sys.path[:0] = [str(HERE.parent / "tests")]
 from ecc_listener.backup.create import newest  # noqa: E402
 from ecc_listener.backup.schedule import DailyBackup  # noqa: E402
 from ecc_listener.history.query import History  # noqa: E402
-from ecc_listener.history.rollup_file import summaries_path  # noqa: E402
-from ecc_listener.history.rollup_writer import Summing  # noqa: E402
-from ecc_listener.monitoring.monitor import Faults, Lookout, Moment  # noqa: E402
+from ecc_listener.history.rollup_file import rollup_path  # noqa: E402
+from ecc_listener.history.rollup_writer import RollupWriter  # noqa: E402
+from ecc_listener.monitoring.monitor import Faults, Monitor, Now  # noqa: E402
 from ecc_listener.readings.reading import Reading, decode  # noqa: E402
 from ecc_listener.settings import load  # noqa: E402
 from ecc_listener.storage.connection import utc_us  # noqa: E402
@@ -285,14 +285,14 @@ def history(figures: Figures, slots: int) -> None:
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         path = Path(folder) / "db.sqlite3"
         rows = many_readings(path, slots)
-        summing, steps_s = Summing(path), []
-        while (began_s := time.monotonic()) and summing.step():
+        rollup_writer, steps_s = RollupWriter(path), []
+        while (began_s := time.monotonic()) and rollup_writer.step():
             steps_s.append(time.monotonic() - began_s)
         note(figures, "hours and days added up, of readings", rows / sum(steps_s), "rows/s")
         note(figures, "a step of it, at the most", max(steps_s) * 1000, "ms")
-        size = summaries_path(path).stat().st_size
+        size = rollup_path(path).stat().st_size
         note(figures, "size of the summaries, for each byte of the database", size / path.stat().st_size, "")
-        summing.close()
+        rollup_writer.close()
         store = Store(path, 1_000_000)
         store.recorded()
         began_s = time.monotonic()
@@ -391,20 +391,18 @@ def watch(figures: Figures, count: int) -> None:
             "[everywhere]\ntoo cold = 40\ntoo damp = 80\ndamp risk = 65\n"
         )
         store = Store(settings.database_file_path, 1_000_000)
-        lookout = Lookout(
-            settings, store, UTC, Moment(began_us, began_us), lambda _connection, _occasion: None
-        )
+        monitor = Monitor(settings, store, UTC, Now(began_us, began_us), lambda _connection, _occasion: None)
         usual, took_ms = decode(OFFICE), []
         for tick in range(2_160):
             now_us = began_us + tick * 10 * SECOND_US
             whose = range(tick % 60, count, 60)
-            lookout.note(
+            monitor.note(
                 Burst(tick + 1, [Arrival(now_us, _reading(usual, one, tick)) for one in whose], [], [])
             )
             began_s = time.perf_counter()
-            lookout.tick(Moment(now_us, now_us), Faults())
+            monitor.tick(Now(now_us, now_us), Faults())
             took_ms.append((time.perf_counter() - began_s) * 1000)
-        assert sum(one.is_steady for one in lookout.watch.sensors.values()) == count
+        assert sum(one.is_steady for one in monitor.watch.sensors.values()) == count
         store.close()
     settled = sorted(took_ms[720:])
     note(

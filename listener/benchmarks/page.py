@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from bench import CACHE, Figures, listener_latency, many_readings, note, process_status
 from ecc_listener.health import Health, utc_iso, write
-from ecc_listener.history.rollup_writer import Summing
+from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
@@ -32,10 +32,10 @@ def page(figures: Figures, slots: int) -> None:
         folder = Path(name)
         database = folder / "ECCTempHum.sqlite3"
         rows = many_readings(database, slots, int(time.time()) - slots * _SLOT_S)
-        summing = Summing(database)
-        while summing.step():
+        rollup_writer = RollupWriter(database)
+        while rollup_writer.step():
             pass
-        summing.close()
+        rollup_writer.close()
         with _served(folder) as (port, pid):
             _rooms(figures, port, pid, database, folder)
             ours_s = _year(figures, port, rows)

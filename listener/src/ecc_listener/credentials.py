@@ -93,7 +93,7 @@ class UrlLine(NamedTuple):
     url: SecretStr
 
     @property
-    def way(self) -> str:
+    def channel(self) -> str:
         """Name it without telling what it holds."""
         return f"line {self.number} of apprise_urls ({self.url.get_secret_value().partition(':')[0].lower()})"
 

@@ -17,16 +17,16 @@ from ecc_listener import health, logs
 from ecc_listener.backup.schedule import DailyBackup
 from ecc_listener.credentials import read_mqtt
 from ecc_listener.health import utc_iso
-from ecc_listener.history.rollup_writer import Summing
+from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.local_time import local_zone
-from ecc_listener.monitoring.monitor import Faults, Lookout, Moment
+from ecc_listener.monitoring.monitor import Faults, Monitor, Now
 from ecc_listener.mqtt.deliveries import Deliveries, packet
 from ecc_listener.mqtt.session import KEEPALIVE_S, Broker, Message, Session, pause
 from ecc_listener.notifications import message as letters
 from ecc_listener.notifications import outbox
-from ecc_listener.notifications.channels import read_ways
-from ecc_listener.notifications.digest.schedule import Weekly
-from ecc_listener.notifications.fallback import Alarm
+from ecc_listener.notifications.channels import read_channels
+from ecc_listener.notifications.digest.schedule import DigestSchedule
+from ecc_listener.notifications.fallback import FallbackMail
 from ecc_listener.notifications.sender import Post
 from ecc_listener.readings.reading import NotAReading, decode
 from ecc_listener.settings import Settings, unknown_variables
@@ -84,11 +84,11 @@ class Service:
         self.stopped_by: str | None = None
         self.store = Store(settings.database_file_path, settings.max_quarantine_size)
         self.archiver = Archiver(self.store, settings.max_database_size)
-        self.summing = Summing(settings.database_file_path)
+        self.rollup_writer = RollupWriter(settings.database_file_path)
         self.deliveries = Deliveries(self.store.recorded())
         self.session = Session(_broker(settings), self.deliveries.connected, self.deliveries.answered)
-        ways = read_ways(settings)
-        self.post = Post(ways, self.store)
+        channels = read_channels(settings)
+        self.post = Post(channels, self.store)
         self.held: tuple[Burst, list[Message]] | None = None
         self.store_pause_s = 0.0
         self.next_store_s = 0.0
@@ -108,15 +108,17 @@ class Service:
         self.started_us = now_us()
         self.started_s = time.monotonic()
         zone = local_zone()
-        self.weekly = Weekly(settings, self.store, zone)
-        self.alarm = Alarm(ways, self.store, settings.timer_check // timedelta(microseconds=1), zone)
-        self.lookout = Lookout(
+        self.digest_schedule = DigestSchedule(settings, self.store, zone)
+        self.alarm = FallbackMail(
+            channels, self.store, settings.timer_check // timedelta(microseconds=1), zone
+        )
+        self.monitor = Monitor(
             settings,
             self.store,
             zone,
             self.moment(),
-            lambda connection, occasion: outbox.add(
-                connection, letters.compose(occasion, zone), occasion.at_us
+            lambda connection, notification: outbox.add(
+                connection, letters.compose(notification, zone), notification.at_us
             ),
         )
         self.daily_backup = DailyBackup(settings.database_file_path, settings.backup_folder, self.started_s)
@@ -223,7 +225,7 @@ class Service:
 
     def note(self, burst: Burst, messages: list[Message]) -> None:
         """Count and log what was stored."""
-        self.lookout.note(burst)
+        self.monitor.note(burst)
         self.health.messages += len(messages)
         self.health.rows += len(burst.readings)
         self.archiver.stored(len(burst.readings))
@@ -253,7 +255,7 @@ class Service:
         self.health.mail_fault = self.post.fault
         self.write_health()
         # Not while a burst is held: it is the store then that nobody is heard for, not the session.
-        if self.lookout.tick(self.moment(), self.faults(), self.daily_backup.newest) and self.held is None:
+        if self.monitor.tick(self.moment(), self.faults(), self.daily_backup.newest) and self.held is None:
             self.session.restart("session set up anew, since no message came for so long")
         self.keep_post()
         if self.health.store_fault is None:
@@ -268,9 +270,9 @@ class Service:
         waits = archiver.waits_because if archiver.waits_since_s is not None else None
         return Faults(self.session.fault, self.health.store_fault, self.post.fault, waits)
 
-    def moment(self) -> Moment:
+    def moment(self) -> Now:
         """Give the time, by the wall clock and by one that never jumps."""
-        return Moment(now_us(), self.started_us + int((time.monotonic() - self.started_s) * 1_000_000))
+        return Now(now_us(), self.started_us + int((time.monotonic() - self.started_s) * 1_000_000))
 
     def write_health(self) -> None:
         """Replace the health file; a full disk must not end the loop."""
@@ -304,7 +306,7 @@ class Service:
         except StoreError as error:
             _log.debug("The database's size can't be asked: %s", error)
         if not self.archiver.is_wanted:
-            self.summing.tick(time.monotonic())
+            self.rollup_writer.tick(time.monotonic())
 
     def keep_post(self) -> None:
         """Hand out letters that are due, record what became of them; see to the weekly digest."""
@@ -313,7 +315,7 @@ class Service:
             if self.health.store_fault is None:
                 self.post.tick(now_us())
                 if self.settings.weekly_digest and self.post.is_on:
-                    self.weekly.tick(now_us())
+                    self.digest_schedule.tick(now_us())
         except StoreError as error:
             # The next burst meets the same fault, and says so.
             _log.debug("The letters wait: %s", error)
@@ -326,9 +328,9 @@ class Service:
             self.store_held()
             pause(0.1)
         self.session.close()
-        self.lookout.close(self.moment())
+        self.monitor.close(self.moment())
         self.daily_backup.stop(_STOP_WITHIN_S)
-        self.summing.close()
+        self.rollup_writer.close()
         with suppress(StoreError):
             self.post.close(now_us(), _STOP_WITHIN_S)
         self.store.close()

@@ -17,8 +17,8 @@ from ecc_listener.backup import create
 from ecc_listener.commands import restore
 from ecc_listener.history.query import History
 from ecc_listener.mqtt.deliveries import packet
-from ecc_listener.notifications.message import Letter
-from ecc_listener.notifications.outbox import add, due, set_ways
+from ecc_listener.notifications.message import Message
+from ecc_listener.notifications.outbox import add, due, set_channels
 from ecc_listener.readings.reading import decode
 from ecc_listener.settings import load
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
@@ -169,9 +169,9 @@ def test_a_record_of_old_is_worth_nothing_once_the_burst_is_confirmed(live: Path
 
 def mailed(path: Path, *subjects: str, done: bool = False) -> None:
     store = Store(path, 1_000_000)
-    store.change(lambda connection: set_ways(connection, ["me@example.org"]))
+    store.change(lambda connection: set_channels(connection, ["me@example.org"]))
     for subject in subjects:
-        store.change(partial(add, letter=Letter(subject, "", ""), now_us=NOON_US))
+        store.change(partial(add, message=Message(subject, "", ""), now_us=NOON_US))
     if done:
         store.change(
             lambda one: one.execute("UPDATE ECCMailWay SET doneUpTo = (SELECT max(number) FROM ECCMail)")
@@ -183,7 +183,7 @@ def waiting(path: Path) -> list[str]:
     store = Store(path, 1_000_000)
     letters = store.change(lambda connection: due(connection, NOON_US))
     store.close()
-    return [one.letter.subject for one in letters]
+    return [one.message.subject for one in letters]
 
 
 def test_no_letter_of_old_is_sent_again_and_none_of_now_is_lost(tmp_path: Path) -> None:

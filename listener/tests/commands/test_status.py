@@ -10,7 +10,7 @@ from ecc_listener import health
 from ecc_listener.commands import status
 from ecc_listener.notifications import outbox
 from ecc_listener.notifications.errors import Fault
-from ecc_listener.notifications.message import Letter
+from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import Outcome
 from ecc_listener.readings.reading import decode
 from ecc_listener.settings import Settings, load
@@ -90,10 +90,10 @@ def test_mail_that_fails_needs_somebody(settings: Settings) -> None:
     well(settings)
     stored(settings, "ECCTH01")
     store = Store(settings.database_file_path, 1_000_000)
-    store.change(partial(outbox.set_ways, ways=["you@example.org"]))
+    store.change(partial(outbox.set_channels, channels=["you@example.org"]))
     assert "Mail          to you@example.org; nothing sent yet" in shown(settings)
-    letter = Letter("subject", "plain", "html")
-    store.change(partial(outbox.add, letter=letter, now_us=NOW_US))
+    message = Message("subject", "plain", "html")
+    store.change(partial(outbox.add, message=message, now_us=NOW_US))
     fault = Fault("the server is down", "wait")
     store.change(partial(outbox.record, outcome=Outcome("you@example.org", 1, fault), now_us=NOW_US))
     store.close()

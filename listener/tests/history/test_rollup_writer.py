@@ -9,8 +9,8 @@ import pytest
 
 from ecc_listener.history import rollup_writer
 from ecc_listener.history.query import History
-from ecc_listener.history.rollup_file import Summaries, SummariesError, summaries_path
-from ecc_listener.history.rollup_writer import Summing
+from ecc_listener.history.rollup_file import RollupFile, RollupFileError, rollup_path
+from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.history.rollups import Bucket, Step
 from ecc_listener.readings.reading import decode
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
@@ -32,7 +32,7 @@ class House:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.store = Store(path, 1_000_000)
-        self.summing = Summing(path)
+        self.rollup_writer = RollupWriter(path)
         self.stored = 0
 
     def measure(self, count: int, *, sensors: int = 3, start_us: int = NOON_US) -> None:
@@ -51,7 +51,7 @@ class House:
 
     def sum_all(self, rows: int = 1_000) -> int:
         for steps in range(1_000):
-            if not self.summing.step(rows):
+            if not self.rollup_writer.step(rows):
                 return steps
         raise AssertionError
 
@@ -64,7 +64,7 @@ class House:
         steps: tuple[Step, ...] = ("hour", "day")
         for step in steps:
             kept = self.figures(step)
-            summaries = summaries_path(self.path)
+            summaries = rollup_path(self.path)
             away = summaries.with_suffix(".away")
             summaries.rename(away)
             plain = self.figures(step)
@@ -76,11 +76,11 @@ class House:
                     assert one == pytest.approx(other)
 
     def restart(self) -> None:
-        self.summing.close()
-        self.summing = Summing(self.path)
+        self.rollup_writer.close()
+        self.rollup_writer = RollupWriter(self.path)
 
     def end(self) -> None:
-        self.summing.close()
+        self.rollup_writer.close()
         self.store.close()
 
 
@@ -92,12 +92,12 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def counted(house: House) -> int:
-    with closing(connect_readonly(summaries_path(house.path))) as connection:
+    with closing(connect_readonly(rollup_path(house.path))) as connection:
         return int(connection.execute("SELECT coalesce(sum(readings), 0) FROM Hour").fetchone()[0])
 
 
 def sources(house: House) -> int:
-    with closing(connect_readonly(summaries_path(house.path))) as connection:
+    with closing(connect_readonly(rollup_path(house.path))) as connection:
         return int(connection.execute("SELECT count(*) FROM Source").fetchone()[0])
 
 
@@ -111,7 +111,7 @@ def test_summaries_say_the_same_as_the_readings(house: House) -> None:
 def test_they_are_what_is_asked(house: House) -> None:
     house.measure(10)
     house.sum_all()
-    with closing(sqlite3.connect(summaries_path(house.path))) as connection:
+    with closing(sqlite3.connect(rollup_path(house.path))) as connection:
         connection.execute("UPDATE Hour SET t_max = 999")
         connection.commit()
     assert {bucket.temperature_max_f for bucket in house.figures()["s0"]} == {999}
@@ -119,20 +119,20 @@ def test_they_are_what_is_asked(house: House) -> None:
 
 def test_steps_follow_each_other_while_there_is_something_to_do(house: House) -> None:
     house.measure(rollup_writer.ROWS_A_STEP + 10)
-    house.summing.tick(0)
+    house.rollup_writer.tick(0)
     assert counted(house) == rollup_writer.ROWS_A_STEP
-    house.summing.tick(1)
-    house.summing.tick(2)
+    house.rollup_writer.tick(1)
+    house.rollup_writer.tick(2)
     house.measure(5)
-    house.summing.tick(3)
+    house.rollup_writer.tick(3)
     assert counted(house) == rollup_writer.ROWS_A_STEP + 10
-    house.summing.tick(2 + rollup_writer.PAUSE_S)
+    house.rollup_writer.tick(2 + rollup_writer.PAUSE_S)
     assert counted(house) == rollup_writer.ROWS_A_STEP + 15
 
 
 def test_what_came_after_the_last_step_counts_all_the_same(house: House) -> None:
     house.measure(1_500)
-    house.summing.step(1_000)
+    house.rollup_writer.step(1_000)
     house.measure(10)
     assert counted(house) == 1_000
     house.check()
@@ -140,7 +140,7 @@ def test_what_came_after_the_last_step_counts_all_the_same(house: House) -> None
 
 def test_an_archive_is_still_known_and_the_new_file_is_another_one(house: House) -> None:
     house.measure(1_500)
-    house.summing.step(1_000)
+    house.rollup_writer.step(1_000)
     house.store.archive()
     house.check()
     house.measure(300)
@@ -214,8 +214,8 @@ def test_a_backup_put_back_counts_as_what_it_is(house: House) -> None:
 def test_summaries_that_do_not_fit_are_made_anew(house: House, damage: str) -> None:
     house.measure(1_000)
     house.sum_all()
-    house.summing.close()
-    path = summaries_path(house.path)
+    house.rollup_writer.close()
+    path = rollup_path(house.path)
     if damage == "garbage":
         path.write_bytes(b"garbage" * 5_000)
     elif damage == "cut":
@@ -252,7 +252,7 @@ def test_a_full_disk_throws_nothing_away(house: House, monkeypatch: pytest.Monke
     with monkeypatch.context() as patched:
         patched.setattr(rollup_writer, "_add", full)
         with pytest.raises(StoreError, match="waits"):
-            house.summing.step()
+            house.rollup_writer.step()
     assert counted(house) == 1_000
     house.sum_all()
     assert counted(house) == 1_010
@@ -261,9 +261,9 @@ def test_a_full_disk_throws_nothing_away(house: House, monkeypatch: pytest.Monke
 def test_a_kill_in_the_midst_counts_nothing_twice(house: House) -> None:
     house.measure(3_000)
     program = (
-        "import sys, pathlib; from ecc_listener.history.rollup_writer import Summing\n"
-        "summing = Summing(pathlib.Path(sys.argv[1]))\n"
-        "while summing.step(200): print(flush=True)"
+        "import sys, pathlib; from ecc_listener.history.rollup_writer import RollupWriter\n"
+        "rollup_writer = RollupWriter(pathlib.Path(sys.argv[1]))\n"
+        "while rollup_writer.step(200): print(flush=True)"
     )
     for steps in range(1, 4):
         with subprocess.Popen(
@@ -295,5 +295,5 @@ def test_names_without_end_are_added_in_bounded_time(house: House) -> None:
 
 
 def test_without_summaries_there_is_an_error_that_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SummariesError):
-        Summaries(tmp_path / "db.sqlite3")
+    with pytest.raises(RollupFileError):
+        RollupFile(tmp_path / "db.sqlite3")

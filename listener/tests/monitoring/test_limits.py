@@ -6,8 +6,8 @@ HOUR_US = 3_600_000_000
 MINUTE_US = HOUR_US // 60
 
 
-def limits(text: str, name: str = "ECCTH01", place: str | None = "Office") -> dict[str, Limit]:
-    found = LimitsFile(text).of(name, place)
+def limits(text: str, name: str = "ECCTH01", location: str | None = "Office") -> dict[str, Limit]:
+    found = LimitsFile(text).of(name, location)
     assert found is not None
     return found
 
@@ -69,7 +69,7 @@ def test_the_sensor_wins_over_its_place_and_that_over_everywhere() -> None:
 def test_off_takes_a_limit_away_again() -> None:
     text = "[everywhere]\ntoo cold = 40\n[Office]\ntoo cold = off\nbattery low = off\n"
     assert not {"too_cold", "battery_low"} & {*limits(text)}
-    assert "too_cold" in limits(text, place="Hall")
+    assert "too_cold" in limits(text, location="Hall")
 
 
 def test_watch_no_lets_nothing_be_told_of_that_sensor_alone() -> None:

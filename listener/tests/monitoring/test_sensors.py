@@ -1,8 +1,8 @@
 import pytest
 
 from ecc_listener.monitoring.limits import LimitsFile
-from ecc_listener.monitoring.sensors import Watch
-from ecc_listener.notifications.notice import Facts
+from ecc_listener.monitoring.sensors import SensorMonitor
+from ecc_listener.notifications.notice import Details
 from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.quarantine import Arrival
 
@@ -19,7 +19,7 @@ class House:
         self.limits = LimitsFile(limits)
         assert self.limits.problems == []
         self.now_us = START_US
-        self.watch = Watch(20 * MINUTE_US, START_US, [], [])
+        self.watch = SensorMonitor(20 * MINUTE_US, START_US, [], [])
         self.count = 0
         self.is_still = False
 
@@ -36,16 +36,16 @@ class House:
                 )
             self.watch.note([Arrival(self.now_us, reading)])
             self.watch.look(self.now_us, self.limits, None)
-        return {kind for kind, _ in self.watch.findings.wrong} - {"new"}
+        return {kind for kind, _ in self.watch.conditions.wrong} - {"new"}
 
-    def facts(self, kind: str) -> Facts:
-        return self.watch.findings.wrong[kind, NAME].facts
+    def details(self, kind: str) -> Details:
+        return self.watch.conditions.wrong[kind, NAME].details
 
 
 def test_a_sensor_that_is_well_is_told_of_once_as_new() -> None:
     house = House()
     assert house.sends(5 * DAY_US) == set()
-    assert [*house.watch.findings.wrong] == [("new", NAME)]
+    assert [*house.watch.conditions.wrong] == [("new", NAME)]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_damp_hours_count_up_and_dry_ones_count_back() -> None:
     assert house.sends(HOUR_US) == set()
     assert house.sends(2 * HOUR_US, humidity_percent=70.0) == set()
     assert house.sends(HOUR_US, humidity_percent=70.0) == {"damp_risk"}
-    assert house.facts("damp_risk")["hours"] == pytest.approx(12)
+    assert house.details("damp_risk")["hours"] == pytest.approx(12)
     assert house.sends(5 * HOUR_US) == {"damp_risk"}
     assert house.sends(HOUR_US) == set()
 
@@ -120,7 +120,7 @@ def test_two_boards_that_take_turns_under_one_name_are_told_apart_from_a_move() 
         house.sends(10 * MINUTE_US, mac="00:00:00:00:00:02")
         found = house.sends(10 * MINUTE_US)
     assert found == {"two_boards"}
-    assert house.facts("two_boards")["macs"] == "00:00:00:00:00:02 and 98:F4:AB:DA:6E:E2"
+    assert house.details("two_boards")["macs"] == "00:00:00:00:00:02 and 98:F4:AB:DA:6E:E2"
     assert house.sends(25 * HOUR_US) == set()
 
 
@@ -129,9 +129,9 @@ def test_a_sensor_that_moved_is_told_once_it_stays_there() -> None:
     house.sends(HOUR_US)
     assert house.sends(20 * MINUTE_US, location="Hall") == set()
     assert house.sends(10 * MINUTE_US, location="Hall") == {"moved"}
-    assert house.facts("moved")["old_place"] == "Office"
-    assert house.facts("moved")["new_place"] == "Hall"
-    house.watch.findings.wrong.clear()
+    assert house.details("moved")["old_place"] == "Office"
+    assert house.details("moved")["new_place"] == "Hall"
+    house.watch.conditions.wrong.clear()
     assert house.sends(DAY_US, location="Hall") == set()
 
 
@@ -160,4 +160,4 @@ def test_what_is_no_longer_watched_is_dropped_after_an_edit() -> None:
     house = House("[Office]\ntoo cold = 40 for 1 h\n")
     assert house.sends(3 * HOUR_US, temperature_f=30.0) == {"too_cold"}
     house.watch.apply(LimitsFile("[ECCTH01]\nwatch = no\n"))
-    assert house.watch.findings.wrong == {}
+    assert house.watch.conditions.wrong == {}

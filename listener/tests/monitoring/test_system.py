@@ -1,8 +1,8 @@
 import pytest
 
-from ecc_listener.monitoring.conditions import Findings
-from ecc_listener.monitoring.system import Around, Stack
-from ecc_listener.notifications.notice import Facts
+from ecc_listener.monitoring.conditions import Conditions
+from ecc_listener.monitoring.system import Environment, SystemMonitor
+from ecc_listener.notifications.notice import Details
 from ecc_listener.storage.quarantine import RETAINED, Rejected
 
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
@@ -15,24 +15,24 @@ class Machine:
 
     def __init__(self) -> None:
         self.now_us = START_US
-        self.findings = Findings()
-        self.stack = Stack(START_US)
-        self.around = Around()
+        self.conditions = Conditions()
+        self.system = SystemMonitor(START_US)
+        self.environment = Environment()
 
     def passes(self, time_us: int, **changes: object) -> set[str]:
         """Let time pass with what is around; say what is wrong then."""
-        self.around = self.around._replace(**changes)  # type: ignore[arg-type]
+        self.environment = self.environment._replace(**changes)  # type: ignore[arg-type]
         end_us = self.now_us + time_us
         while self.now_us <= end_us:
-            self.stack.judge(self.around, self.findings, self.now_us)
+            self.system.judge(self.environment, self.conditions, self.now_us)
             self.now_us += min(time_us, 5 * MINUTE_US) or 1
-        return {kind for kind, _ in self.findings.wrong}
+        return {kind for kind, _ in self.conditions.wrong}
 
     def rejects(self, count: int, topic: str = "ECCTempHum", reason: str = "no field1") -> None:
-        self.stack.note([Rejected(self.now_us, topic, b"?", reason)] * count, self.now_us)
+        self.system.note([Rejected(self.now_us, topic, b"?", reason)] * count, self.now_us)
 
-    def facts(self, kind: str) -> Facts:
-        return self.findings.wrong[kind, ""].facts
+    def details(self, kind: str) -> Details:
+        return self.conditions.wrong[kind, ""].details
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_a_disk_that_fills_is_told_with_the_days_that_are_left(machine: Machine)
     for day in range(6):
         found = machine.passes(DAY_US, free_bytes=(18 - day) * GB, total_bytes=100 * GB)
     assert found == {"disk"}
-    assert machine.facts("disk")["days_left"] == pytest.approx(13)
-    assert machine.facts("disk")["free_bytes"] == 13 * GB
+    assert machine.details("disk")["days_left"] == pytest.approx(13)
+    assert machine.details("disk")["free_bytes"] == 13 * GB
 
 
 def test_a_large_copy_is_no_trend(machine: Machine) -> None:
@@ -61,12 +61,12 @@ def test_a_large_copy_is_no_trend(machine: Machine) -> None:
 def test_the_trend_of_the_disk_survives_a_restart(machine: Machine) -> None:
     for day in range(6):
         machine.passes(DAY_US, free_bytes=(40 - day) * GB, total_bytes=100 * GB)
-    machine.stack = Stack(machine.now_us, machine.stack.memory())
+    machine.system = SystemMonitor(machine.now_us, machine.system.memory())
     assert machine.passes(HOUR_US, free_bytes=8 * GB) == {"disk"}
 
 
 def test_a_memory_that_is_none_is_no_harm(machine: Machine) -> None:
-    machine.stack = Stack(START_US, "nonsense")
+    machine.system = SystemMonitor(START_US, "nonsense")
     assert machine.passes(DAY_US, free_bytes=50 * GB, total_bytes=100 * GB) == set()
 
 
@@ -95,28 +95,28 @@ def test_what_fails_is_told_when_it_lasts_with_its_reason(
     field, fact = fault
     assert machine.passes(too_short_us, **{field: "it is so"}) == set()
     assert machine.passes(long_us) == {kind}
-    assert machine.facts(kind)[fact] == "it is so"
+    assert machine.details(kind)[fact] == "it is so"
     assert machine.passes(MINUTE_US, **{field: None}) == set()
-    assert (kind, "") in machine.findings.ended
+    assert (kind, "") in machine.conditions.ended
 
 
 def test_no_backup_for_three_days_is_told(machine: Machine) -> None:
     newest_us = START_US - 2 * DAY_US
     assert machine.passes(23 * HOUR_US, expects_backup=True, newest_backup_us=newest_us) == set()
     assert machine.passes(2 * HOUR_US) == {"backup"}
-    assert machine.findings.wrong["backup", ""].since_us == newest_us
+    assert machine.conditions.wrong["backup", ""].since_us == newest_us
     assert machine.passes(MINUTE_US, newest_backup_us=machine.now_us) == set()
 
 
 def test_that_there_never_was_a_backup_is_told_after_three_days(machine: Machine) -> None:
     assert machine.passes(71 * HOUR_US, expects_backup=True) == set()
     assert machine.passes(2 * HOUR_US) == {"backup"}
-    assert machine.facts("backup")["newest_us"] is None
+    assert machine.details("backup")["newest_us"] is None
 
 
 def test_a_restart_ends_no_missing_backup(machine: Machine) -> None:
     machine.passes(73 * HOUR_US, expects_backup=True)
-    machine.stack = Stack(machine.now_us)
+    machine.system = SystemMonitor(machine.now_us)
     assert machine.passes(HOUR_US) == {"backup"}
 
 
@@ -130,7 +130,7 @@ def test_a_growing_quarantine_is_told_with_the_topic_and_the_reason_of_most(mach
     assert machine.passes(HOUR_US) == set()
     machine.rejects(1)
     assert machine.passes(HOUR_US) == {"quarantine"}
-    assert machine.facts("quarantine") == {"count": 20, "topic": "attic/new", "reason": "no field7"}
+    assert machine.details("quarantine") == {"count": 20, "topic": "attic/new", "reason": "no field7"}
     assert machine.passes(20 * HOUR_US) == {"quarantine"}
     assert machine.passes(5 * HOUR_US) == set()
 
@@ -138,7 +138,7 @@ def test_a_growing_quarantine_is_told_with_the_topic_and_the_reason_of_most(mach
 def test_a_restart_does_not_end_it(machine: Machine) -> None:
     machine.rejects(30)
     machine.passes(HOUR_US)
-    machine.stack = Stack(machine.now_us)
+    machine.system = SystemMonitor(machine.now_us)
     machine.rejects(1)
     assert machine.passes(20 * HOUR_US) == {"quarantine"}
 
@@ -153,15 +153,15 @@ def test_invented_topics_take_no_room(machine: Machine) -> None:
         machine.rejects(1, f"invented/{number}")
     machine.rejects(2_000, "attic/new")
     machine.passes(MINUTE_US)
-    assert machine.facts("quarantine")["topic"] == "attic/new"
-    assert sum(len(counts) for _, counts in machine.stack._hours) <= 100
+    assert machine.details("quarantine")["topic"] == "attic/new"
+    assert sum(len(counts) for _, counts in machine.system._hours) <= 100
 
 
 def test_mistakes_in_the_limits_are_told_and_over_at_once(machine: Machine) -> None:
     assert machine.passes(0, limits_problems=("[a] x: one", "[b] y: two"), limits_file="limits") == {
         "limits_file"
     }
-    assert machine.facts("limits_file") == {"problems": "[a] x: one; [b] y: two", "file": "limits"}
+    assert machine.details("limits_file") == {"problems": "[a] x: one; [b] y: two", "file": "limits"}
     assert machine.passes(0, limits_problems=()) == set()
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from ecc_listener.monitoring import monitor
-from ecc_listener.monitoring.monitor import Moment
+from ecc_listener.monitoring.monitor import Now
 from ecc_listener.notifications import policy
 from ecc_listener.notifications import table as notice_table
-from ecc_listener.notifications.policy import Desk
+from ecc_listener.notifications.policy import NotificationPolicy
 from support.year import Line, quiet, script, simulate, table, total
 
 _FEW_DAYS = 33
@@ -50,22 +50,24 @@ def test_a_watch_that_forgets_at_a_restart_what_it_told_is_found_out(monkeypatch
 
 
 def test_a_watch_that_never_is_mute_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Desk, "_mute_us", lambda _self, _row, **_more: policy.Pace(1, 1, 1).mute_us)
+    monkeypatch.setattr(
+        NotificationPolicy, "_mute_us", lambda _self, _row, **_more: policy.Timing(1, 1, 1).mute_us
+    )
     assert few_days().doubled > 1_000
 
 
 def test_a_watch_that_waits_for_nobody_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = policy.Pace
-    monkeypatch.setattr(monitor, "Pace", lambda collect_us, _wait_us, mute_us: real(collect_us, 0, mute_us))
+    real = policy.Timing
+    monkeypatch.setattr(monitor, "Timing", lambda collect_us, _wait_us, mute_us: real(collect_us, 0, mute_us))
     assert few_days().doubled > 0
 
 
 def test_a_watch_that_goes_by_the_wall_clock_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = monitor.Lookout.tick
+    real = monitor.Monitor.tick
     monkeypatch.setattr(
-        monitor.Lookout,
+        monitor.Monitor,
         "tick",
-        lambda self, now, faults: real(self, Moment(now.wall_us, now.wall_us), faults),
+        lambda self, now, faults: real(self, Now(now.wall_us, now.wall_us), faults),
     )
     found = few_days()
     assert found.missed > 0

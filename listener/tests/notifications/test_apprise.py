@@ -12,13 +12,13 @@ import pytest
 
 from ecc_listener.credentials import CredentialsError, read_urls
 from ecc_listener.notifications.apprise import check, send
-from ecc_listener.notifications.message import Letter
+from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import Due
 from support.brokers import free_port, until
 from support.mail_servers import talker
 
 NOW_US = 1_795_500_000_000_000
-LETTER = Letter("Büro: no reading since 14:20", "Put new batteries in. " * 100, "<p>x</p>")
+LETTER = Message("Büro: no reading since 14:20", "Put new batteries in. " * 100, "<p>x</p>")
 
 
 class Hook(HTTPServer):
@@ -67,11 +67,11 @@ def test_each_line_gets_the_text_and_only_the_bad_one_fails(tmp_path: Path, hook
             f"nosuch://hunter2@x\njson://:hunter2@127.0.0.1:{free_port()}/\n",
         )
     )
-    ways = [line.way for line in lines]
-    assert ways == [
+    channels = [line.channel for line in lines]
+    assert channels == [
         f"line {n} of apprise_urls ({kind})" for n, kind in [(2, "json"), (4, "nosuch"), (5, "json")]
     ]
-    good, unknown, closed = send(lines, [Due(way, 1, "id", NOW_US, LETTER) for way in ways])
+    good, unknown, closed = send(lines, [Due(channel, 1, "id", NOW_US, LETTER) for channel in channels])
     assert good.fault is None
     (got,) = hook.got
     assert got["title"] == LETTER.subject
@@ -87,7 +87,7 @@ def test_each_line_gets_the_text_and_only_the_bad_one_fails(tmp_path: Path, hook
 def test_a_refusal_is_a_fault(tmp_path: Path, hook: Hook) -> None:
     hook.status = 500
     lines = read_urls(written(tmp_path, f"json://127.0.0.1:{hook.server_port}/"))
-    (outcome,) = send(lines, [Due(lines[0].way, 1, "id", NOW_US, LETTER)])
+    (outcome,) = send(lines, [Due(lines[0].channel, 1, "id", NOW_US, LETTER)])
     assert outcome.fault
 
 
@@ -95,7 +95,7 @@ def test_a_check_sends_nothing_and_names_the_lines_that_apprise_does_not_know(
     tmp_path: Path, hook: Hook
 ) -> None:
     lines = read_urls(written(tmp_path, f"json://127.0.0.1:{hook.server_port}/\nnosuch://x\n"))
-    assert [outcome.way for outcome in check(lines)] == [lines[1].way]
+    assert [outcome.channel for outcome in check(lines)] == [lines[1].channel]
     assert hook.got == []
 
 
@@ -107,7 +107,7 @@ def runs(process: Path) -> bool:
 def send_one() -> None:
     """Send a letter by the first line of the file in this folder."""
     lines = read_urls(Path("apprise_urls"))
-    list(send(lines, [Due(lines[0].way, 1, "id", NOW_US, LETTER)]))
+    list(send(lines, [Due(lines[0].channel, 1, "id", NOW_US, LETTER)]))
 
 
 @pytest.mark.parametrize("text", ["", "\n# nothing\n\n"])

@@ -3,8 +3,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from ecc_listener.notifications import outbox
-from ecc_listener.notifications.channels import Ways, read_ways
-from ecc_listener.notifications.fallback import Alarm
+from ecc_listener.notifications.channels import Channels, read_channels
+from ecc_listener.notifications.fallback import FallbackMail
 from ecc_listener.settings import load
 from ecc_listener.storage.connection import connect
 from ecc_listener.storage.store import Store
@@ -16,8 +16,8 @@ NOW_US, MINUTE_US = 1_795_500_000_000_000, 60_000_000
 FAULT = "/data/db: the disk is full; free some space"
 
 
-def made(ways: Ways, store: Store) -> Alarm:
-    return Alarm(ways, store, 20 * MINUTE_US, ZoneInfo("UTC"))
+def made(channels: Channels, store: Store) -> FallbackMail:
+    return FallbackMail(channels, store, 20 * MINUTE_US, ZoneInfo("UTC"))
 
 
 def waiting(store: Store) -> list[str]:
@@ -28,8 +28,8 @@ def waiting(store: Store) -> list[str]:
 def test_a_fault_that_lasts_is_told_once_past_the_database_and_so_is_its_end(
     server: MailServer, store: Store
 ) -> None:
-    ways = read_ways(load(server.settings("you@example.org", "they@example.org")))
-    alarm = made(ways, store)
+    channels = read_channels(load(server.settings("you@example.org", "they@example.org")))
+    alarm = made(channels, store)
     for minute in range(20):
         alarm.tick(FAULT, NOW_US + minute * MINUTE_US)
     assert server.mails == []
@@ -49,7 +49,7 @@ def test_a_fault_that_lasts_is_told_once_past_the_database_and_so_is_its_end(
 
 
 def test_a_short_fault_is_not_told(server: MailServer, store: Store) -> None:
-    alarm = made(read_ways(load(server.settings())), store)
+    alarm = made(read_channels(load(server.settings())), store)
     alarm.tick(FAULT, NOW_US)
     alarm.tick(None, NOW_US + 19 * MINUTE_US)
     alarm.tick(FAULT, NOW_US + 20 * MINUTE_US)
@@ -61,7 +61,7 @@ def test_a_short_fault_is_not_told(server: MailServer, store: Store) -> None:
 
 def test_it_is_tried_again_while_mail_fails_too(server: MailServer, store: Store) -> None:
     settings = server.settings()
-    alarm = made(read_ways(load(settings | {"smtp_port": free_port()})), store)
+    alarm = made(read_channels(load(settings | {"smtp_port": free_port()})), store)
     for minute in range(60):
         alarm.tick(FAULT, NOW_US + minute * MINUTE_US)
         time.sleep(0.01)

@@ -5,7 +5,7 @@ import pytest
 
 from ecc_listener.notifications import outbox
 from ecc_listener.notifications.errors import Fault
-from ecc_listener.notifications.message import Letter
+from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import Outcome
 from ecc_listener.storage.schema import migrate
 
@@ -25,21 +25,25 @@ def connection() -> Iterator[sqlite3.Connection]:
 
 def add(connection: sqlite3.Connection, *subjects: str, now_us: int = NOW_US) -> None:
     for subject in subjects:
-        outbox.add(connection, Letter(subject, "plain", "<p>html</p>", b"png"), now_us)
+        outbox.add(connection, Message(subject, "plain", "<p>html</p>", b"png"), now_us)
 
 
 def subjects(connection: sqlite3.Connection, now_us: int = NOW_US) -> list[tuple[str, str]]:
-    return [(due.way, due.letter.subject) for due in outbox.due(connection, now_us)]
+    return [(due.channel, due.message.subject) for due in outbox.due(connection, now_us)]
 
 
 def record(
-    connection: sqlite3.Connection, way: str, number: int, fault: Fault | None = None, now_us: int = NOW_US
+    connection: sqlite3.Connection,
+    channel: str,
+    number: int,
+    fault: Fault | None = None,
+    now_us: int = NOW_US,
 ) -> bool:
-    return outbox.record(connection, Outcome(way, number, fault), now_us)
+    return outbox.record(connection, Outcome(channel, number, fault), now_us)
 
 
 def test_each_way_gets_every_letter_in_order(connection: sqlite3.Connection) -> None:
-    outbox.set_ways(connection, ["a@x", "b@x"])
+    outbox.set_channels(connection, ["a@x", "b@x"])
     add(connection, "first", "second")
     assert subjects(connection) == [("a@x", "first"), ("b@x", "first")]
     record(connection, "a@x", 1)
@@ -52,10 +56,10 @@ def test_each_way_gets_every_letter_in_order(connection: sqlite3.Connection) -> 
 
 
 def test_a_letter_comes_out_as_it_went_in(connection: sqlite3.Connection) -> None:
-    outbox.set_ways(connection, ["a@x"])
+    outbox.set_channels(connection, ["a@x"])
     add(connection, "Büro")
     (due,) = outbox.due(connection, NOW_US)
-    assert due.letter == Letter("Büro", "plain", "<p>html</p>", b"png")
+    assert due.message == Message("Büro", "plain", "<p>html</p>", b"png")
     assert due.added_us == NOW_US
     assert due.message_id == outbox.due(connection, NOW_US)[0].message_id
 
@@ -63,7 +67,7 @@ def test_a_letter_comes_out_as_it_went_in(connection: sqlite3.Connection) -> Non
 def test_a_way_that_fails_waits_longer_and_longer_and_holds_up_no_other(
     connection: sqlite3.Connection,
 ) -> None:
-    outbox.set_ways(connection, ["a@x", "b@x"])
+    outbox.set_channels(connection, ["a@x", "b@x"])
     add(connection, "first")
     now_us, pauses = NOW_US, []
     for _ in range(9):
@@ -83,7 +87,7 @@ def test_a_way_that_fails_waits_longer_and_longer_and_holds_up_no_other(
 
 
 def test_a_server_that_is_down_for_a_month_loses_nothing(connection: sqlite3.Connection) -> None:
-    outbox.set_ways(connection, ["a@x"])
+    outbox.set_channels(connection, ["a@x"])
     for day in range(40):
         now_us = NOW_US + day * DAY_US
         add(connection, f"day {day}", now_us=now_us)
@@ -99,7 +103,7 @@ def test_a_server_that_is_down_for_a_month_loses_nothing(connection: sqlite3.Con
 def test_a_letter_that_is_refused_for_hours_is_given_up_and_the_next_one_goes(
     connection: sqlite3.Connection,
 ) -> None:
-    outbox.set_ways(connection, ["a@x"])
+    outbox.set_channels(connection, ["a@x"])
     add(connection, "poison", "good")
     given_up = [record(connection, "a@x", 1, REFUSED) for _ in range(8)]
     assert given_up == [False] * 7 + [True]
@@ -107,42 +111,42 @@ def test_a_letter_that_is_refused_for_hours_is_given_up_and_the_next_one_goes(
 
 
 def test_the_state_outlives_a_restart_which_is_a_new_try(connection: sqlite3.Connection) -> None:
-    outbox.set_ways(connection, ["a@x"])
+    outbox.set_channels(connection, ["a@x"])
     add(connection, "first")
     for _ in range(9):
         record(connection, "a@x", 1, DOWN)
     assert subjects(connection) == []
-    assert outbox.set_ways(connection, ["a@x"]) == {}
+    assert outbox.set_channels(connection, ["a@x"]) == {}
     assert subjects(connection) == [("a@x", "first")]
     assert outbox.states(connection)[0].fault
 
 
 def test_a_new_way_begins_with_the_next_letter(connection: sqlite3.Connection) -> None:
-    outbox.set_ways(connection, [])
+    outbox.set_channels(connection, [])
     add(connection, "before anybody listened")
-    outbox.set_ways(connection, ["a@x"])
+    outbox.set_channels(connection, ["a@x"])
     assert subjects(connection) == []
     add(connection, "now")
-    outbox.set_ways(connection, ["a@x", "b@x"])
+    outbox.set_channels(connection, ["a@x", "b@x"])
     assert subjects(connection) == [("a@x", "now")]
 
 
 def test_a_corrected_address_gets_what_waited_for_the_wrong_one(connection: sqlite3.Connection) -> None:
-    outbox.set_ways(connection, ["wrong@x"])
+    outbox.set_channels(connection, ["wrong@x"])
     add(connection, "first", "second")
-    assert outbox.set_ways(connection, ["right@x"]) == {"wrong@x": 2}
+    assert outbox.set_channels(connection, ["right@x"]) == {"wrong@x": 2}
     assert subjects(connection) == [("right@x", "first")]
 
 
 def test_a_clock_that_was_wrong_does_not_put_a_try_off(connection: sqlite3.Connection) -> None:
-    outbox.set_ways(connection, ["a@x"])
+    outbox.set_channels(connection, ["a@x"])
     add(connection, "first")
     record(connection, "a@x", 1, DOWN, NOW_US + 365 * DAY_US)
     assert subjects(connection) == [("a@x", "first")]
 
 
 def test_what_is_sent_stays_for_weeks_and_what_waits_stays(connection: sqlite3.Connection) -> None:
-    outbox.set_ways(connection, ["a@x", "b@x"])
+    outbox.set_channels(connection, ["a@x", "b@x"])
     add(connection, "first", "second")
     record(connection, "a@x", 2)
     record(connection, "b@x", 1)
@@ -153,7 +157,7 @@ def test_what_is_sent_stays_for_weeks_and_what_waits_stays(connection: sqlite3.C
 
 
 def test_a_number_never_comes_again(connection: sqlite3.Connection) -> None:
-    outbox.set_ways(connection, ["a@x"])
+    outbox.set_channels(connection, ["a@x"])
     add(connection, "first")
     record(connection, "a@x", 1)
     outbox.prune(connection, NOW_US + 36 * DAY_US)
@@ -165,7 +169,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
     connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "MAX_WAITING", 3)
-    outbox.set_ways(connection, ["a@x"])
+    outbox.set_channels(connection, ["a@x"])
     add(connection, *"abcde")
     assert outbox.prune(connection, NOW_US) == 2
     assert subjects(connection) == [("a@x", "c")]

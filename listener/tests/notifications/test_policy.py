@@ -2,29 +2,29 @@ from datetime import UTC
 
 import pytest
 
-from ecc_listener.notifications.notice import DROPPED, Facts, Key, Notice, Occasion, Wrong
-from ecc_listener.notifications.policy import Desk, Pace
+from ecc_listener.notifications.notice import DROPPED, Details, Key, Notice, Notification, Problem
+from ecc_listener.notifications.policy import NotificationPolicy, Timing
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 START = 1_795_000_000_000_000
-PACE = Pace(MINUTE, 10 * MINUTE, DAY)
+PACE = Timing(MINUTE, 10 * MINUTE, DAY)
 
 
 class Time:
     """Lets minutes pass at a desk, and keeps what it tells."""
 
-    def __init__(self, pace: Pace = PACE) -> None:
+    def __init__(self, pace: Timing = PACE) -> None:
         self.pace = pace
         self.now_us = START
-        self.wrong: dict[Key, Wrong] = {}
-        self.ended: dict[Key, Facts] = {}
+        self.wrong: dict[Key, Problem] = {}
+        self.ended: dict[Key, Details] = {}
         self.rows: dict[int, tuple[Notice, bool]] = {}
-        self.told: list[Occasion] = []
-        self.desk = Desk(pace, [], [], 1)
+        self.told: list[Notification] = []
+        self.policy = NotificationPolicy(pace, [], [], 1)
 
     def begins(self, *names: str, kind: str = "silent") -> None:
         for name in names:
-            self.wrong[kind, name] = Wrong(kind, name, None, self.now_us - 30 * MINUTE, {})
+            self.wrong[kind, name] = Problem(kind, name, None, self.now_us - 30 * MINUTE, {})
 
     def ends(self, *names: str, kind: str = "silent") -> None:
         for name in names:
@@ -35,17 +35,19 @@ class Time:
         before = len(self.told)
         for _ in range(time_us // MINUTE):
             self.now_us += MINUTE
-            changes = self.desk.decide(self.wrong, self.ended, self.now_us, UTC, more_expected=more_expected)
-            self.desk.adopt(changes)
+            changes = self.policy.decide(
+                self.wrong, self.ended, self.now_us, UTC, more_expected=more_expected
+            )
+            self.policy.adopt(changes)
             self.rows |= {row[0].number: row for row in changes.notices}
-            if changes.occasion:
-                self.told.append(changes.occasion)
-        return [[(one.state, one.notice.subject) for one in mail.tellings] for mail in self.told[before:]]
+            if changes.notification:
+                self.told.append(changes.notification)
+        return [[(one.state, one.notice.subject) for one in mail.entries] for mail in self.told[before:]]
 
     def restarts(self) -> None:
         pending = [notice for notice, is_done in self.rows.values() if not is_done]
         done = [notice for notice, is_done in self.rows.values() if is_done]
-        self.desk = Desk(self.pace, pending, done, max(self.rows, default=0) + 1)
+        self.policy = NotificationPolicy(self.pace, pending, done, max(self.rows, default=0) + 1)
 
 
 @pytest.fixture
@@ -79,10 +81,10 @@ def test_the_end_is_told_once_with_what_is_known_then(time: Time) -> None:
     time.ends("A")
     time.ended["silent", "A"] = {"missing": 9}
     assert time.passes(DAY) == [[("over", "A")]]
-    notice = time.told[-1].tellings[0].notice
-    assert notice.facts["missing"] == 9
-    assert notice.over_us
-    assert notice.over_us - notice.since_us == 91 * MINUTE
+    notice = time.told[-1].entries[0].notice
+    assert notice.details["missing"] == 9
+    assert notice.resolved_us
+    assert notice.resolved_us - notice.since_us == 91 * MINUTE
 
 
 def test_the_end_of_what_was_never_told_is_not_told(time: Time) -> None:
@@ -90,7 +92,7 @@ def test_the_end_of_what_was_never_told_is_not_told(time: Time) -> None:
     time.passes(MINUTE)
     time.ends("A")
     assert time.passes(DAY) == []
-    assert time.desk.pending == {}
+    assert time.policy.pending == {}
 
 
 def test_a_return_shorter_than_a_minute_is_no_end(time: Time) -> None:
@@ -113,7 +115,7 @@ def test_a_flapping_sensor_backs_off_with_the_count(time: Time) -> None:
     mails = time.passes(2 * DAY)
     assert mails[0] == [("new", "A")]
     assert ("How often", "the 25th time lately; short ones are not told") in (
-        time.told[-len(mails)].tellings[0].words.facts
+        time.told[-len(mails)].entries[0].words.details
     )
 
 
@@ -145,7 +147,7 @@ def test_those_who_fell_silent_together_are_told_of_together_when_they_are_back(
         time.ends(name)
         time.passes(3 * MINUTE)
     assert time.passes(HOUR) == []
-    assert [(one.state, one.notice.subject) for one in time.told[-1].tellings] == [
+    assert [(one.state, one.notice.subject) for one in time.told[-1].entries] == [
         ("over", "A"),
         ("over", "B"),
         ("over", "C"),
@@ -186,13 +188,13 @@ def test_what_is_no_longer_watched_ends_without_a_word(time: Time) -> None:
     time.ends("A")
     time.ended["silent", "A"] = {DROPPED: 1}
     assert time.passes(DAY) == []
-    assert time.desk.pending == {}
+    assert time.policy.pending == {}
 
 
 def test_what_no_mail_could_tell_is_kept_but_not_told(time: Time) -> None:
     time.begins("", kind="mail")
     assert time.passes(DAY) == []
-    assert ("mail", "") in time.desk.pending
+    assert ("mail", "") in time.policy.pending
 
 
 def test_the_gravest_stands_first(time: Time) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ecc_listener.notifications import outbox, smtp
-from ecc_listener.notifications.channels import Ways, read_ways
-from ecc_listener.notifications.message import Letter
+from ecc_listener.notifications.channels import Channels, read_channels
+from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import Due, Outcome
 from ecc_listener.notifications.sender import Post
 from ecc_listener.settings import load
@@ -24,13 +24,13 @@ NOW_US = 1_795_500_000_000_000
 HOUR_US, MINUTE_US = 3_600_000_000, 60_000_000
 
 
-def ways(server: MailServer, **changes: object) -> Ways:
-    return read_ways(load({**server.settings(), **changes}))
+def channels(server: MailServer, **changes: object) -> Channels:
+    return read_channels(load({**server.settings(), **changes}))
 
 
 def add(store: Store, *subjects: str) -> None:
     for subject in subjects:
-        store.change(partial(outbox.add, letter=Letter(subject, "plain", "<p>html</p>"), now_us=NOW_US))
+        store.change(partial(outbox.add, message=Message(subject, "plain", "<p>html</p>"), now_us=NOW_US))
 
 
 def turn(post: Post, now_us: int, condition: Callable[[], object]) -> None:
@@ -48,7 +48,7 @@ def waiting(store: Store) -> int:
 
 
 def test_letters_are_sent_once_and_in_order(server: MailServer, store: Store) -> None:
-    post = Post(ways(server), store)
+    post = Post(channels(server), store)
     add(store, *"abcd")
     turn(post, NOW_US, lambda: not waiting(store))
     for _ in range(5):
@@ -62,7 +62,7 @@ def test_a_server_that_is_down_for_a_day_gets_all_of_it_once_and_in_order_afterw
 ) -> None:
     server.stop()
     caplog.set_level(logging.INFO)
-    post = Post(ways(server), store)
+    post = Post(channels(server), store)
     add(store, "a", "b")
     turn(post, NOW_US, lambda: post.fault)
     assert "fails to you@example.org since 06:00 UTC, 2 letters wait: nothing takes connections" in str(
@@ -93,7 +93,7 @@ def test_a_hanging_server_holds_no_tick(
 ) -> None:
     monkeypatch.setattr(smtp, "ANSWER_WITHIN_S", 1.0)
     with talker() as port:
-        post = Post(ways(server, smtp_port=port), store)
+        post = Post(channels(server, smtp_port=port), store)
         add(store, "a")
         started_s, ticks = time.monotonic(), 0
         while not post.fault:
@@ -107,7 +107,7 @@ def test_a_hanging_server_holds_no_tick(
 def test_what_was_sent_while_the_database_was_locked_is_recorded_later_and_not_sent_again(
     server: MailServer, store: Store, tmp_path: Path
 ) -> None:
-    post = Post(ways(server), store)
+    post = Post(channels(server), store)
     add(store, "a", "b")
     post.tick(NOW_US)
     other = connect(tmp_path / "db")
@@ -124,11 +124,11 @@ def test_what_was_sent_while_the_database_was_locked_is_recorded_later_and_not_s
 def test_a_fault_of_the_program_itself_is_told_and_tried_again_with_pauses(
     server: MailServer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_self: Ways, _letters: list[Due]) -> Iterator[Outcome]:
+    def broken(_self: Channels, _letters: list[Due]) -> Iterator[Outcome]:
         raise RuntimeError
 
-    monkeypatch.setattr(Ways, "send", broken)
-    post = Post(ways(server), store)
+    monkeypatch.setattr(Channels, "send", broken)
+    post = Post(channels(server), store)
     add(store, "a")
     turn(post, NOW_US, lambda: post.fault)
     assert post.fault
@@ -139,7 +139,7 @@ def test_a_fault_of_the_program_itself_is_told_and_tried_again_with_pauses(
 def test_without_any_way_it_says_so_once_and_does_nothing(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    post = Post(read_ways(load({"gmail_credentials_file_path": tmp_path / "none"})), store)
+    post = Post(read_channels(load({"gmail_credentials_file_path": tmp_path / "none"})), store)
     add(store, "a")
     post.tick(NOW_US)
     assert caplog.text.count("Mail is off") == 1
@@ -152,21 +152,21 @@ def test_a_line_that_apprise_does_not_know_is_told_at_the_start_and_forgotten_on
     path = tmp_path / "urls"
     path.write_text("# a remark\nnosuch://hunter2\n")
     settings = {"apprise_urls_file_path": path, "gmail_credentials_file_path": "none"}
-    post = Post(read_ways(load(settings)), store)
+    post = Post(read_channels(load(settings)), store)
     turn(post, NOW_US, lambda: post.fault)
     assert "line 2 of apprise_urls (nosuch), it is tried again: apprise knows no such URL" in caplog.text
     assert "hunter2" not in caplog.text + str(post.fault)
     path.write_text("\njson://hunter2\n")
-    Post(read_ways(load(settings)), store)
+    Post(read_channels(load(settings)), store)
     assert [state.fault for state in store.look(outbox.states)] == [None]
 
 
 def test_a_destination_that_is_taken_out_is_told_to_the_log(
     server: MailServer, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Post(ways(server), store)
+    Post(channels(server), store)
     add(store, "a")
-    Post(read_ways(load({"gmail_credentials_file_path": "none"})), store)
+    Post(read_channels(load({"gmail_credentials_file_path": "none"})), store)
     assert "you@example.org is told nothing any more; 1 letters waited for it" in caplog.text
 
 
@@ -174,7 +174,7 @@ def insert(listener: Listener, *subjects: str) -> None:
     """Put letters into the outbox while the listener doesn't run."""
     connection = sqlite3.connect(listener.database, isolation_level=None)
     for subject in subjects:
-        outbox.add(connection, Letter(subject, "plain", "<p>html</p>"), time.time_ns() // 1000)
+        outbox.add(connection, Message(subject, "plain", "<p>html</p>"), time.time_ns() // 1000)
     connection.close()
 
 

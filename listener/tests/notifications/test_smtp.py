@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ecc_listener.notifications import smtp
-from ecc_listener.notifications.channels import Ways, read_ways
+from ecc_listener.notifications.channels import Channels, read_channels
 from ecc_listener.notifications.errors import Fault
-from ecc_listener.notifications.message import Letter
+from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import Due, Outcome
 from ecc_listener.settings import load
 from support.brokers import free_port
@@ -17,7 +17,7 @@ from support.mail_servers import ADDRESS, MailServer, talker
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-LETTER = Letter("Büro: no reading since 14:20", "Grüße\n" + "x" * 2000, "<p>Grüße</p>", PICTURE)
+LETTER = Message("Büro: no reading since 14:20", "Grüße\n" + "x" * 2000, "<p>Grüße</p>", PICTURE)
 NOW_US = 1_795_500_000_000_000
 
 
@@ -37,16 +37,18 @@ def tls_server(tmp_path: Path) -> Iterator[MailServer]:
     made.stop()
 
 
-def ways(server: MailServer, *destinations: str, **changes: object) -> Ways:
-    return read_ways(load({**server.settings(*destinations), **changes}))
+def channels(server: MailServer, *destinations: str, **changes: object) -> Channels:
+    return read_channels(load({**server.settings(*destinations), **changes}))
 
 
-def send(ways: Ways, letter: Letter = LETTER) -> list[Outcome]:
-    return list(ways.send([Due(way, 1, "0123456789abcdef", NOW_US, letter) for way in ways.names]))
+def send(channels: Channels, message: Message = LETTER) -> list[Outcome]:
+    return list(
+        channels.send([Due(channel, 1, "0123456789abcdef", NOW_US, message) for channel in channels.names])
+    )
 
 
-def fault(ways: Ways) -> Fault:
-    outcomes = send(ways)
+def fault(channels: Channels) -> Fault:
+    outcomes = send(channels)
     assert len({outcome.fault for outcome in outcomes}) == 1
     assert outcomes[0].fault
     assert "abcdefghijklmnop" not in outcomes[0].fault.line
@@ -54,7 +56,7 @@ def fault(ways: Ways) -> Fault:
 
 
 def test_a_letter_arrives_whole_with_the_right_headers(server: MailServer) -> None:
-    assert send(ways(server, "you@example.org", "they@example.org")) == [
+    assert send(channels(server, "you@example.org", "they@example.org")) == [
         Outcome("you@example.org", 1, None),
         Outcome("they@example.org", 1, None),
     ]
@@ -77,20 +79,20 @@ def test_a_letter_arrives_whole_with_the_right_headers(server: MailServer) -> No
 
 
 def test_no_line_is_longer_than_smtp_allows(tls_server: MailServer) -> None:
-    send(ways(tls_server))
+    send(channels(tls_server))
     assert max(len(line) for line in tls_server.mails[0][1].as_bytes().splitlines()) <= 998
 
 
 @pytest.mark.parametrize("text", ["a\r\nBcc: all@example.org", "a\nb", "a\rb"])
 def test_a_line_end_in_a_subject_never_reaches_the_server(tls_server: MailServer, text: str) -> None:
     with pytest.raises(ValueError, match="linefeed or carriage return"):
-        send(ways(tls_server), LETTER._replace(subject=text))
+        send(channels(tls_server), LETTER._replace(subject=text))
     assert tls_server.mails == []
 
 
 def test_a_wrong_password_is_told_with_the_next_step(server: MailServer) -> None:
     settings = server.settings(password="wrong")  # noqa: S106 - it is
-    told = fault(read_ways(load(settings)))
+    told = fault(read_channels(load(settings)))
     assert "refuses the password of rooms@example.org (535" in told.what
     assert "make restart" in told.next_step
     assert "wrong" not in told.line
@@ -100,7 +102,7 @@ def test_one_destination_that_is_refused_does_not_keep_the_other_from_its_mail(
     tls_server: MailServer,
 ) -> None:
     tls_server.answers["wrong@example.org"] = "550 5.1.1 no such user"
-    outcomes = send(ways(tls_server, "wrong@example.org", "you@example.org"))
+    outcomes = send(channels(tls_server, "wrong@example.org", "you@example.org"))
     assert [to for to, _ in tls_server.mails] == ["you@example.org"]
     assert outcomes[1] == Outcome("you@example.org", 1, None)
     assert outcomes[0].fault
@@ -120,7 +122,7 @@ def test_what_the_server_says_to_the_letter_is_told(
     tls_server: MailServer, answer: str, says: str, *, is_of_letter: bool
 ) -> None:
     tls_server.answers["DATA"] = answer
-    told = fault(ways(tls_server))
+    told = fault(channels(tls_server))
     assert says in told.what
     assert told.is_of_letter is is_of_letter
 
@@ -128,20 +130,22 @@ def test_what_the_server_says_to_the_letter_is_told(
 def test_a_certificate_of_another_name_is_not_accepted(tmp_path: Path) -> None:
     server = MailServer(tmp_path / "mail", host="other.example.org")
     server.start()
-    told = fault(ways(server))
+    told = fault(channels(server))
     server.stop()
     assert "is for another name" in told.what
     assert "the password was not sent" in told.next_step
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_accepted(server: MailServer) -> None:
-    told = fault(ways(server, smtp_ca_file=None))
+    told = fault(channels(server, smtp_ca_file=None))
     assert "is not trusted" in told.what
     assert "ECC_SMTP_CA_FILE" in told.next_step
 
 
 def test_a_closed_port_is_told(tls_server: MailServer) -> None:
-    assert "nothing takes connections at localhost:" in fault(ways(tls_server, smtp_port=free_port())).what
+    assert (
+        "nothing takes connections at localhost:" in fault(channels(tls_server, smtp_port=free_port())).what
+    )
 
 
 def test_a_name_that_is_not_there_is_told(tls_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +153,7 @@ def test_a_name_that_is_not_there_is_told(tls_server: MailServer, monkeypatch: p
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    told = fault(ways(tls_server, smtp_host="smtp.gmial.com"))
+    told = fault(channels(tls_server, smtp_host="smtp.gmial.com"))
     assert told.what == "there is no mail server of the name smtp.gmial.com"
     assert told.next_step == "correct ECC_SMTP_HOST in .env"
 
@@ -163,7 +167,7 @@ def test_a_server_that_hangs_is_given_up(
 ) -> None:
     monkeypatch.setattr(smtp, "ANSWER_WITHIN_S", 0.3)
     with talker(*lines) as port:
-        told = fault(ways(tls_server, smtp_port=port, smtp_security=security))
+        told = fault(channels(tls_server, smtp_port=port, smtp_security=security))
     assert "does not answer" in told.what
     assert f"with ECC_SMTP_SECURITY={other}" in told.next_step
 
@@ -173,7 +177,7 @@ def test_a_server_that_says_one_letter_at_a_time_is_given_up_as_well(
 ) -> None:
     monkeypatch.setattr(smtp, "DONE_WITHIN_S", 0.6)
     with talker(b"220-", *[b"x"] * 200, pause_s=0.05) as port:
-        told = fault(ways(tls_server, smtp_port=port, smtp_security="starttls"))
+        told = fault(channels(tls_server, smtp_port=port, smtp_security="starttls"))
     assert "broke the connection off" in told.what
 
 
@@ -191,11 +195,11 @@ def test_what_is_no_mail_server_as_expected_is_told(
     tls_server: MailServer, security: str, lines: list[bytes], says: str, step: str
 ) -> None:
     with talker(*lines, hold_s=0) as port:
-        told = fault(ways(tls_server, smtp_port=port, smtp_security=security))
+        told = fault(channels(tls_server, smtp_port=port, smtp_security=security))
     assert says in told.what
     assert step in told.next_step
 
 
 def test_a_server_that_repeats_the_password_does_not_get_it_into_the_log(tls_server: MailServer) -> None:
     tls_server.answers["DATA"] = "554 you said abcdefghijklmnop"
-    assert "you said ***" in fault(ways(tls_server)).what
+    assert "you said ***" in fault(channels(tls_server)).what

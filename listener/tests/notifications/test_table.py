@@ -11,7 +11,7 @@ from ecc_listener.storage.schema import migrate
 
 NOW = 1_795_000_000_000_000
 OPEN = Notice(1, "silent", "ECCTH01", "Office", NOW - 9, None, NOW - 5, 1, {"battery_percent": 4.0}, NOW - 6)
-OVER = OPEN._replace(number=2, subject="ECCTH02", place=None, over_us=NOW - 1)
+OVER = OPEN._replace(number=2, subject="ECCTH02", location=None, resolved_us=NOW - 1)
 
 
 @pytest.fixture
@@ -28,17 +28,17 @@ def test_a_notice_is_read_as_it_was_written(connection: sqlite3.Connection) -> N
     assert table.open_now(connection) == [OPEN]
     table.keep(connection, [(OVER, True)])
     assert table.pending(connection) == [OPEN]
-    assert table.over_since(connection, NOW - 2) == [OVER]
-    assert table.over_since(connection, NOW) == []
+    assert table.resolved_since(connection, NOW - 2) == [OVER]
+    assert table.resolved_since(connection, NOW) == []
     assert table.newest(connection, 1) == [OVER]
     assert table.next_number(connection) == 3
-    assert table.last_told(connection) == OPEN
+    assert table.last_sent(connection) == OPEN
 
 
 def test_the_notices_of_a_time_are_those_that_began_before_its_end_and_ended_after_its_start(
     connection: sqlite3.Connection,
 ) -> None:
-    all_silent = OPEN._replace(number=3, kind="all_silent", subject="", over_us=NOW - 1)
+    all_silent = OPEN._replace(number=3, kind="all_silent", subject="", resolved_us=NOW - 1)
     later = OPEN._replace(number=4, since_us=NOW + 5)
     table.keep(connection, [(OPEN, False), (OVER, True), (all_silent, True), (later, False)])
     assert table.between(connection, "ECCTH01", NOW - 2, NOW, 9) == [all_silent, OPEN]
@@ -50,9 +50,9 @@ def test_the_notices_of_a_time_are_those_that_began_before_its_end_and_ended_aft
 def test_a_jump_of_the_clock_moves_what_is_pending(connection: sqlite3.Connection) -> None:
     table.keep(connection, [(OPEN, False), (OVER, True)])
     moved = table.shift(connection, 1_000)
-    assert [one.told_us for one in moved] == [NOW + 995]
+    assert [one.sent_us for one in moved] == [NOW + 995]
     assert table.pending(connection) == moved
-    assert table.over_since(connection, 0) == [OVER]
+    assert table.resolved_since(connection, 0) == [OVER]
 
 
 def test_what_was_over_long_ago_is_dropped_and_what_is_open_stays(connection: sqlite3.Connection) -> None:

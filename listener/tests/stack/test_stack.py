@@ -266,7 +266,7 @@ def test_the_page_shows_the_rooms_and_can_change_nothing(stack: Project) -> None
     # The listener says once a second how it is.
     until(lambda: stack.page("/api/rooms").json()["is_well"], 5)
     mounts = {str(one["Destination"]): one["RW"] for one in stack.inspect("web")["Mounts"]}  # type: ignore[index]
-    assert {place for place, writable in mounts.items() if writable} == set()
+    assert {location for location, writable in mounts.items() if writable} == set()
     assert "/run/secrets/gmail_credentials" not in mounts
     assert "/run/secrets/mqtt_credentials" not in mounts
     # What SQLite writes beside a file that it reads would be seen in the folder.

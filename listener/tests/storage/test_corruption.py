@@ -10,8 +10,8 @@ import pytest
 
 from ecc_listener.backup import recover
 from ecc_listener.history.query import History
-from ecc_listener.history.rollup_file import summaries_path
-from ecc_listener.history.rollup_writer import Summing
+from ecc_listener.history.rollup_file import rollup_path
+from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.readings.reading import decode
 from ecc_listener.storage import corruption, lock
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
@@ -236,11 +236,11 @@ def test_another_programs_database_is_refused_and_left_as_it_is(path: Path) -> N
 
 
 def test_the_summaries_put_in_place_of_the_database_are_refused(path: Path) -> None:
-    summing = Summing(path)
-    while summing.step():
+    rollup_writer = RollupWriter(path)
+    while rollup_writer.step():
         pass
-    summing.close()
-    summaries_path(path).replace(path)
+    rollup_writer.close()
+    rollup_path(path).replace(path)
     with pytest.raises(StoreError, match="another program's database"):
         Store(path, 1_000_000)
 

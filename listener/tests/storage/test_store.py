@@ -254,7 +254,7 @@ def test_a_reader_sees_every_state_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "db"
     program = (
         "import sys, os\nfrom pathlib import Path\nsys.path.insert(0, 'tests')\n"
-        "from test_store import *\nstore = Store(Path(sys.argv[1]), 100_000)\n"
+        "from storage.test_store import *\nstore = Store(Path(sys.argv[1]), 100_000)\n"
         "store.commit(burst(1, (NOON_US, READING)), confirmed=0)\nos.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", program, path], check=False, cwd=Path(__file__).parents[2])

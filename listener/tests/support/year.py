@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from ecc_listener.monitoring.monitor import Faults, Lookout, Moment
+from ecc_listener.monitoring.monitor import Faults, Monitor, Now
 from ecc_listener.notifications import message, outbox
 from ecc_listener.notifications.errors import Fault
-from ecc_listener.notifications.notice import Occasion
+from ecc_listener.notifications.notice import Notification
 from ecc_listener.notifications.outbox import Outcome
 from ecc_listener.readings.reading import Reading
 from ecc_listener.settings import Settings, load
 from ecc_listener.simulator.chance import chance
 from ecc_listener.simulator.climate import sky
-from ecc_listener.simulator.device import Board, _measure, boards, measure
+from ecc_listener.simulator.device import Device, _measure, boards, measure
 from ecc_listener.storage.connection import atomic, utc_text
 from ecc_listener.storage.quarantine import Arrival, Rejected
 from ecc_listener.storage.schema import CARRIED, migrate
@@ -367,17 +367,17 @@ class World:
         paths: dict[str, object] = {setting: folder / file for setting, file in given.items()}
         self.settings: Settings = load(paths | {"automatic_backup": "no"})
         self.store = MemoryStore()
-        self.store.change(lambda connection: outbox.set_ways(connection, ["you@example.org"]))
+        self.store.change(lambda connection: outbox.set_channels(connection, ["you@example.org"]))
         scripted = {who for fact in year.facts if fact.what == FLAT for who in fact.names}
         self.boards = [
             board._replace(battery_life_s=1e10) if board.name in scripted else board
             for board in boards(SENSORS)
         ]
-        self.turns: list[list[Board]] = [self.boards[phase::PHASES] for phase in range(PHASES)]
+        self.turns: list[list[Device]] = [self.boards[phase::PHASES] for phase in range(PHASES)]
         self.now_s, self.jump_s = 0.0, 0.0
-        self.started: Moment | None = None
-        self.lookout: Lookout | None = None
-        self.occasions: dict[int, tuple[float, Occasion]] = {}
+        self.started: Now | None = None
+        self.monitor: Monitor | None = None
+        self.occasions: dict[int, tuple[float, Notification]] = {}
         self.sent: Counter[int] = Counter()
         self.recent: dict[str, tuple[int, Reading]] = {}
         self.low: dict[str, float] = {}
@@ -386,24 +386,24 @@ class World:
     def wall_us(self) -> int:
         return START_US + int((self.now_s + self.jump_s) * US)
 
-    def moment(self) -> Moment:
+    def moment(self) -> Now:
         if self.started is None:
-            self.started = Moment(self.wall_us(), int(self.now_s * US))
+            self.started = Now(self.wall_us(), int(self.now_s * US))
         since_us = int(self.now_s * US) - self.started.steady_us
-        return Moment(self.wall_us(), self.started.wall_us + since_us)
+        return Now(self.wall_us(), self.started.wall_us + since_us)
 
-    def start(self) -> Lookout:
+    def start(self) -> Monitor:
         self.started = None
-        lookout = _Lookout(self.settings, cast("Store", self.store), ZONE, self.moment(), self.post)
-        lookout.world = self
-        return lookout
+        monitor = _Lookout(self.settings, cast("Store", self.store), ZONE, self.moment(), self.post)
+        monitor.world = self
+        return monitor
 
     def stop(self, *, killed: bool = False) -> None:
-        if self.lookout is None:
+        if self.monitor is None:
             return
         if not killed:
-            self.lookout.close(self.moment())
-        self.lookout = None
+            self.monitor.close(self.moment())
+        self.monitor = None
         with atomic(self.store.connection):  # As the listener itself stores each.
             for at_us, reading in self.recent.values():
                 row = (utc_text(at_us), *reading[:7])
@@ -411,10 +411,10 @@ class World:
                     "INSERT OR IGNORE INTO ECCTempHum VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
                 )
 
-    def post(self, connection: sqlite3.Connection, occasion: Occasion) -> None:
-        outbox.add(connection, message.compose(occasion, ZONE), occasion.at_us)
+    def post(self, connection: sqlite3.Connection, notification: Notification) -> None:
+        outbox.add(connection, message.compose(notification, ZONE), notification.at_us)
         number = connection.execute("SELECT max(number) FROM ECCMail").fetchone()[0]
-        self.occasions[number] = (self.now_s, occasion)
+        self.occasions[number] = (self.now_s, notification)
 
     def send(self) -> None:
         """Do what the mail thread does."""
@@ -422,7 +422,7 @@ class World:
         connection = self.store.connection
         for due in outbox.due(connection, self.wall_us()):
             fault = Fault("the mail server can't be reached", "wait") if is_down else None
-            outbox.record(connection, Outcome(due.way, due.number, fault), self.wall_us())
+            outbox.record(connection, Outcome(due.channel, due.number, fault), self.wall_us())
             if fault is None:
                 self.sent[due.number] += 1
 
@@ -439,8 +439,8 @@ class World:
                 faults = Faults(broker="broker 127.0.0.1:1883 can't be reached: Connection refused")
             else:
                 self._readings(effects)
-            assert self.lookout
-            self.lookout.tick(self.moment(), faults)
+            assert self.monitor
+            self.monitor.tick(self.moment(), faults)
             if len(self.sent) < len(self.occasions):
                 self.send()
 
@@ -456,8 +456,8 @@ class World:
         is_off = _within(self.now_s, self.year.off_s)
         if is_off:
             self.stop(killed=True)
-        elif self.lookout is None:
-            self.lookout = self.start()
+        elif self.monitor is None:
+            self.monitor = self.start()
         return is_off
 
     def _readings(self, effects: dict[str, list[Effect]]) -> None:
@@ -470,8 +470,8 @@ class World:
             arrivals += [
                 Arrival(self.wall_us(), sample._replace(sensor_name=f"X{number}")) for number in range(3_000)
             ]
-        assert self.lookout
-        self.lookout.note(Burst(1, arrivals, rejected, []))
+        assert self.monitor
+        self.monitor.note(Burst(1, arrivals, rejected, []))
 
     def _sent(self, effects: dict[str, list[Effect]]) -> Iterator[Reading]:
         above = sky(START_US / US + self.now_s)
@@ -489,7 +489,7 @@ class World:
             self.recent[board.name] = (self.wall_us(), reading)
             yield reading
 
-    def _follow_battery(self, board: Board, reading: Reading) -> None:
+    def _follow_battery(self, board: Device, reading: Reading) -> None:
         """Put down when a battery truly got low, and when it was replaced."""
         is_scripted = any(fact.what == FLAT and board.name in fact.names for fact in self.year.facts)
         if reading.battery_percent < 20:
@@ -509,7 +509,7 @@ class World:
         self.year.facts.append(fact._replace(ends_s=ends_s, end_within_s=at(0, 1.5)))
 
 
-class _Lookout(Lookout):
+class _Lookout(Monitor):
     world: World
 
     def _look_around(self) -> None:
@@ -518,7 +518,7 @@ class _Lookout(Lookout):
         begins_s, ends_s = self.world.year.disk_s
         if begins_s <= self.world.now_s < ends_s:
             free = 80e9 - 2e9 * (self.world.now_s - begins_s) / DAY_S
-        self._around = self._around._replace(free_bytes=int(free), total_bytes=int(total))
+        self._environment = self._environment._replace(free_bytes=int(free), total_bytes=int(total))
 
 
 def _within(now_s: float, times_s: list[tuple[float, float]]) -> bool:
@@ -554,8 +554,8 @@ def judge(world: World) -> list[Line]:
     world.put_down_batteries()
     told = [
         Told(number, at_s, one.state, one.notice.kind, one.notice.subject, one.words.headline)
-        for number, (at_s, occasion) in world.occasions.items()
-        for one in occasion.tellings
+        for number, (at_s, notification) in world.occasions.items()
+        for one in notification.entries
         for _ in range(world.sent[number])
     ]
     reminders = _reminders(told, world.settings.last_notice_silence_time.total_seconds())

@@ -114,9 +114,9 @@ class Years:
 
     def _burst(self, start: int, end: int) -> Burst:
         arrivals = [
-            Arrival(START_US + at * EVERY_US + 10_000 * place, room[at % len(room)])
+            Arrival(START_US + at * EVERY_US + 10_000 * location, room[at % len(room)])
             for at in range(start, end)
-            for place, room in enumerate(self._rooms)
+            for location, room in enumerate(self._rooms)
         ]
         packets = [packet(number % 65_535 + 1, "ECCTempHum", b"x") for number in range(len(arrivals))]
         self.bursts += 1

@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from ecc_listener.notifications import table
-from ecc_listener.notifications.notice import Facts, Notice
+from ecc_listener.notifications.notice import Details, Notice
 from ecc_listener.simulator.device import boards, history
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
@@ -87,9 +87,9 @@ def listener(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def _cold() -> Notice:
-    since_us, over_us = (round((START - timedelta(days=ago)).timestamp() * 1e6) for ago in (5, 4))
-    facts: Facts = {"temperature_f": 50.0, "limit": 55.0, "limit_of": "temperature_f"}
-    return Notice(1, "too_cold", "ECCTH02", "Nave", since_us, over_us, over_us, 1, facts, since_us)
+    since_us, resolved_us = (round((START - timedelta(days=ago)).timestamp() * 1e6) for ago in (5, 4))
+    details: Details = {"temperature_f": 50.0, "limit": 55.0, "limit_of": "temperature_f"}
+    return Notice(1, "too_cold", "ECCTH02", "Nave", since_us, resolved_us, resolved_us, 1, details, since_us)
 
 
 @pytest.fixture(scope="module")

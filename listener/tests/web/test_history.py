@@ -65,7 +65,7 @@ def test_limits_and_notices_come_with_the_points(house: House, viewer: TestClien
         {"temperature_f": 45.0, "limit": 50.0, "limit_of": "temperature_f"},
     )  # fmt: skip
     moved = cold._replace(
-        number=2, kind="moved", over_us=None, facts={"old_place": "Hall", "new_place": "Office"}
+        number=2, kind="moved", resolved_us=None, details={"old_place": "Hall", "new_place": "Office"}
     )
     with closing(connect(house.database)) as connection:
         told = cold, moved, moved._replace(number=3, since_us=0)

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from ecc_listener.web import live
-from ecc_listener.web.snapshot import Sight
+from ecc_listener.web.snapshot import Snapshot
 from support.brokers import until
 from support.viewers import MINUTE_US, READING, House
 
@@ -105,7 +105,7 @@ def test_many_viewers_cost_one_look_a_second(
     looks: list[object] = []
     look = house.observer.look
 
-    def count() -> Sight:
+    def count() -> Snapshot:
         looks.append(None)
         return look()
 

@@ -31,14 +31,14 @@ def house(tmp_path: Path) -> House:
 def noticed(house: House, *notices: Notice) -> None:
     """Let the watch have written notices."""
     connection = connect(house.database)
-    table.keep(connection, [(notice, notice.over_us is not None) for notice in notices])
+    table.keep(connection, [(notice, notice.resolved_us is not None) for notice in notices])
     connection.close()
     house.now_us += MINUTE_US
     house.well()
 
 
-def notice(house: House, number: int, kind: str, sensor: str, **facts: Any) -> Notice:  # noqa: ANN401 - any fact
-    return Notice(number, kind, sensor, "Office", house.now_us - 90 * MINUTE_US, None, None, 1, facts)
+def notice(house: House, number: int, kind: str, sensor: str, **details: Any) -> Notice:  # noqa: ANN401 - any fact
+    return Notice(number, kind, sensor, "Office", house.now_us - 90 * MINUTE_US, None, None, 1, details)
 
 
 def test_each_room_with_all_that_its_sensor_says(house: House) -> None:
@@ -69,9 +69,9 @@ def test_what_is_wrong_stands_first_in_the_watch_s_words_with_what_to_do(house: 
 
 
 def test_the_gravest_comes_first_and_what_is_over_or_merely_happened_not_at_all(house: House) -> None:
-    over = notice(house, 3, "too_cold", "ECCTH01")._replace(over_us=house.now_us)
+    over = notice(house, 3, "too_cold", "ECCTH01")._replace(resolved_us=house.now_us)
     damp = notice(house, 1, "too_damp", "ECCTH01", humidity_percent=80.0, limit=65.0)
-    disk = notice(house, 2, "disk", "", free_bytes=1e9, folder="/data")._replace(place=None)
+    disk = notice(house, 2, "disk", "", free_bytes=1e9, folder="/data")._replace(location=None)
     happened = notice(house, 4, "new", "ECCTH05")
     noticed(house, damp, disk, over, happened)
     told = program(house.viewer(), "/")
@@ -124,7 +124,7 @@ def test_programs_get_the_same_with_units_in_the_names(house: House) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_just_a_name(house: House, name: str) -> None:
     house.stored((house.now_us, READING._replace(sensor_name=name, location=name)))
-    noticed(house, notice(house, 1, "silent", name)._replace(place=name))
+    noticed(house, notice(house, 1, "silent", name)._replace(location=name))
     viewer = house.viewer()
     for address in ("/", "/events", "/stack"):
         text = viewer.get(address).text

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ecc_listener.backup import restore
 from ecc_listener.backup.verify import Holds, look, missing, unpack
-from ecc_listener.history.rollup_file import summaries_path
+from ecc_listener.history.rollup_file import rollup_path
 from ecc_listener.local_time import local, local_zone
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError, utc_us
@@ -110,7 +110,7 @@ def _replace(new: Path, database: Path, now: datetime, *, is_merge: bool) -> Non
     restore.take_over(new, database if is_sound else None, merge=is_merge)
     # What is added up of the old readings must not outlive them; it is made anew.
     for ending in ("", "-wal", "-shm", "-journal"):
-        Path(f"{summaries_path(database)}{ending}").unlink(missing_ok=True)
+        Path(f"{rollup_path(database)}{ending}").unlink(missing_ok=True)
     aside = _aside(database, now)
     restore.swap(new, database, aside)
     if known:

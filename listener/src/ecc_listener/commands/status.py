@@ -110,14 +110,14 @@ def look(settings: Settings, now: datetime) -> Status:
     try:
         with closing(connect_readonly(settings.database_file_path)) as connection:
             _read(connection, status, midnight)
-            ways = outbox.states(connection)
+            channels = outbox.states(connection)
             notices = table.open_now(connection)
         today_us = int(midnight.timestamp()) * 1_000_000
         status.rows_today = History(settings.database_file_path).count(today_us, today_us + _DAY_US)
         now_us = int(now.timestamp()) * 1_000_000
         status.notices = [_open(notice, now_us) for notice in notices]
-        status.mail = mail_state(ways, now_us, local_zone())
-        fault = mail_fault(ways, now_us, local_zone())
+        status.mail = mail_state(channels, now_us, local_zone())
+        fault = mail_fault(channels, now_us, local_zone())
         status.fault = status.fault or (f"mail {fault}" if fault else _damaged(settings.database_file_path))
         if status.fault is None and notices:
             status.fault = status.notices[0].headline

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from ecc_listener import health
 from ecc_listener.credentials import Credentials
 from ecc_listener.demo import child_process
-from ecc_listener.simulator.device import Board, history
+from ecc_listener.simulator.device import Device, history
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
 
@@ -136,7 +136,7 @@ class Stage:
                 words = output.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
                 raise StageError("\n  ".join([f"the {name} has ended, exit status {status}:", *words]))
 
-    def write_history(self, sensors: tuple[Board, ...], end: datetime, length: timedelta) -> int:
+    def write_history(self, sensors: tuple[Device, ...], end: datetime, length: timedelta) -> int:
         """Write readings of the time before `end` into the database; give their number."""
         store = Store(self.database, _MAX_QUARANTINE_BYTES)
         burst, rows = Burst(1, [], [], []), 0

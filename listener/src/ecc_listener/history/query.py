@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ecc_listener.history import rollups
-from ecc_listener.history.rollup_file import Summaries, SummariesError
+from ecc_listener.history.rollup_file import RollupFile, RollupFileError
 from ecc_listener.history.rollups import STEP_US, Bucket, Part, Step
 from ecc_listener.storage import files as data_files
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_text, utc_us
@@ -137,16 +137,16 @@ class History:
         """
         step_us = STEP_US[step]
         start_us, end_us = start_us // step_us * step_us, -(-end_us // step_us) * step_us
-        summaries: Summaries | None
+        summaries: RollupFile | None
         try:
-            with closing(Summaries(self._database)) as summaries:
+            with closing(RollupFile(self._database)) as summaries:
                 parts = self._parts(sensor, start_us, end_us, step, summaries)
-        except SummariesError:
+        except RollupFileError:
             parts = self._parts(sensor, start_us, end_us, step, None)
         return [rollups.bucket(start * step_us, parts[start]) for start in sorted(parts)]
 
     def _parts(
-        self, sensor: str, start_us: int, end_us: int, step: Step, summaries: Summaries | None
+        self, sensor: str, start_us: int, end_us: int, step: Step, summaries: RollupFile | None
     ) -> dict[int, Part]:
         per_step = STEP_US[step] // STEP_US["hour"]
         within = sensor, _bound(start_us), _bound(end_us)

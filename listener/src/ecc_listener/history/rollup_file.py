@@ -19,7 +19,7 @@ COLUMNS = ", ".join(("readings", *(f"{one}_known, {one}_min, {one}_sum, {one}_ma
 TABLES: dict[Step, str] = {"hour": "Hour", "day": "Day"}
 
 
-class SummariesError(Exception):
+class RollupFileError(Exception):
     """Raised when there are no summaries, or none that can be trusted."""
 
 
@@ -30,12 +30,12 @@ class Source(NamedTuple):
     done_rowid: int
 
 
-def summaries_path(database: Path) -> Path:
+def rollup_path(database: Path) -> Path:
     """Name the file of a database's summaries."""
     return database.with_name(f"{database.stem}-summary.sqlite3")
 
 
-class Summaries:
+class RollupFile:
     """A look at the summaries, the same from beginning to end."""
 
     def __init__(self, database: Path) -> None:
@@ -46,13 +46,13 @@ class Summaries:
 
         """
         try:
-            self._connection = connect_readonly(summaries_path(database))
+            self._connection = connect_readonly(rollup_path(database))
         except StoreError as error:
-            raise SummariesError(str(error)) from None
+            raise RollupFileError(str(error)) from None
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version != VERSION:
             self.close()
-            raise SummariesError(f"they are of version {version}")
+            raise RollupFileError(f"they are of version {version}")
         self._connection.execute("BEGIN")
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class Summaries:
         try:
             return find_source(self._connection, data)
         except sqlite3.Error as error:
-            raise SummariesError(str(error)) from None
+            raise RollupFileError(str(error)) from None
 
     def parts(
         self, sensor: str, source: Source, start_us: int, end_us: int, step: Step
@@ -89,7 +89,7 @@ class Summaries:
         try:
             yield from self._connection.execute(query, (sensor, source.number, *span))
         except sqlite3.Error as error:
-            raise SummariesError(str(error)) from None
+            raise RollupFileError(str(error)) from None
 
 
 def find_source(summaries: sqlite3.Connection, data: sqlite3.Connection) -> Source | None:

@@ -16,8 +16,8 @@ from ecc_listener.history.rollup_file import (
     VERSION,
     Source,
     find_source,
+    rollup_path,
     row_key,
-    summaries_path,
 )
 from ecc_listener.history.rollups import PART_SQL, Part, add, hour_number
 from ecc_listener.storage.connection import StoreError, atomic, connect, connect_readonly
@@ -82,13 +82,13 @@ class _Some(NamedTuple):
     parts: list[tuple[Any, ...]]
 
 
-class Summing:
+class RollupWriter:
     """Keeps the summaries of one database."""
 
     def __init__(self, database: Path) -> None:
         """Add up what `database` and its archives hold; call `step` for it."""
         self._database = database
-        self._path = summaries_path(database)
+        self._path = rollup_path(database)
         self._connection: sqlite3.Connection | None = None
         self._next_s = 0.0
         self._complete: dict[tuple[int, ...], int] = {}

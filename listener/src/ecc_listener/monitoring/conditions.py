@@ -6,20 +6,20 @@ wrong when it has been so for a minimum time, and what is wrong is over when it 
 
 from collections.abc import Iterable
 
-from ecc_listener.notifications.notice import DROPPED, Facts, Key, Wrong
+from ecc_listener.notifications.notice import DROPPED, Details, Key, Problem
 
 
-class Findings:
+class Conditions:
     """What is wrong now, what ended and with which facts, and what may turn."""
 
-    def __init__(self, wrong: Iterable[Wrong] = ()) -> None:
+    def __init__(self, wrong: Iterable[Problem] = ()) -> None:
         """Begin with what is known to be wrong."""
-        self.wrong: dict[Key, Wrong] = {one[:2]: one for one in wrong}
-        self.ended: dict[Key, Facts] = {}
+        self.wrong: dict[Key, Problem] = {one[:2]: one for one in wrong}
+        self.ended: dict[Key, Details] = {}
         self._turning: dict[Key, int] = {}
 
     def judge(
-        self, one: Wrong, *, bad: bool | None, now_us: int, after_us: int = 0, back_us: int = 0
+        self, one: Problem, *, bad: bool | None, now_us: int, after_us: int = 0, back_us: int = 0
     ) -> None:
         """Take a rule's word; `after_us` and `back_us` are the minimum times of bad and good.
 
@@ -31,7 +31,7 @@ class Findings:
             if self._turning:
                 self._turning.pop(key, None)
             if bad and known:
-                self.wrong[key] = known._replace(place=one.place, facts=one.facts)
+                self.wrong[key] = known._replace(location=one.location, details=one.details)
             return
         turned_us = self._turning.setdefault(key, now_us)
         if now_us - turned_us < (after_us if bad else back_us):
@@ -42,7 +42,7 @@ class Findings:
             self.wrong[key] = one if one.since_us else one._replace(since_us=turned_us)
         else:
             del self.wrong[key]
-            self.ended[key] = one.facts
+            self.ended[key] = one.details
 
     def is_quiet(self, key: Key) -> bool:
         """Say whether a thing that isn't bad now was none before either: there is nothing to judge."""
@@ -52,7 +52,7 @@ class Findings:
             self._turning.pop(key, None)
         return True
 
-    def happened(self, one: Wrong) -> None:
+    def happened(self, one: Problem) -> None:
         """Take an event, which stays until it is told."""
         self.wrong.setdefault(one[:2], one)
 

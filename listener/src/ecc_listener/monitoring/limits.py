@@ -91,18 +91,18 @@ class LimitsFile:
             for option, value in parser.items(section):
                 self._take(found, section, option, value or "")
 
-    def of(self, name: str, place: str | None) -> Limits | None:
+    def of(self, name: str, location: str | None) -> Limits | None:
         """Give what is watched at a sensor; None: nothing at all."""
-        key = name, place
+        key = name, location
         if key not in self._merged:
             if len(self._merged) > _MAX_MERGED:  # Names come from the network.
                 self._merged.clear()
-            self._merged[key] = self._merge(name, place)
+            self._merged[key] = self._merge(name, location)
         return self._merged[key]
 
-    def _merge(self, name: str, place: str | None) -> Limits | None:
+    def _merge(self, name: str, location: str | None) -> Limits | None:
         merged: dict[str, Limit | None] = dict(DEFAULT)
-        for section in (EVERYWHERE, place, name):
+        for section in (EVERYWHERE, location, name):
             if section:
                 merged |= self._sections.get(section.casefold(), {})
         if merged.pop("watch", Limit(0)) is None:

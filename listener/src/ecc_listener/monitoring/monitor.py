@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ecc_listener.monitoring import state
 from ecc_listener.monitoring.limits_file import WatchedFile
-from ecc_listener.monitoring.sensors import Watch
-from ecc_listener.monitoring.system import Around, Stack
+from ecc_listener.monitoring.sensors import SensorMonitor
+from ecc_listener.monitoring.system import Environment, SystemMonitor
 from ecc_listener.notifications import table
 from ecc_listener.notifications.last_notice import write as write_last_notice
-from ecc_listener.notifications.notice import KINDS, Facts, Key, Notice, Occasion, Wrong
-from ecc_listener.notifications.policy import Changes, Desk, Pace
+from ecc_listener.notifications.notice import KINDS, Details, Key, Notice, Notification, Problem
+from ecc_listener.notifications.policy import Changes, NotificationPolicy, Timing
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.storage.corruption import set_aside_files
@@ -49,21 +49,21 @@ class Faults(NamedTuple):
     archive: str | None = None
 
 
-class Moment(NamedTuple):
+class Now(NamedTuple):
     """Now, by the wall clock and by the one that never jumps (the wall clock's time at the start, and on)."""
 
     wall_us: int
     steady_us: int
 
 
-Post = Callable[[Connection, Occasion], None]
+Post = Callable[[Connection, Notification], None]
 """Puts the mail of an occasion where it is sent from."""
 
 
-class Lookout:
+class Monitor:
     """The watch, its desk, and what they need of the world."""
 
-    def __init__(self, settings: Settings, store: Store, zone: tzinfo, now: Moment, post: Post) -> None:
+    def __init__(self, settings: Settings, store: Store, zone: tzinfo, now: Now, post: Post) -> None:
         """Read what is known.
 
         Raises:
@@ -73,24 +73,24 @@ class Lookout:
         self._settings, self._store, self._zone, self._post = settings, store, zone, post
         timer_us = int(settings.timer_check.total_seconds() * _US)
         mute_us = int(settings.last_notice_silence_time.total_seconds() * _US)
-        pace = Pace(min(_MAX_COLLECT_US, timer_us // 20), timer_us // 2, mute_us)
+        pace = Timing(min(_MAX_COLLECT_US, timer_us // 20), timer_us // 2, mute_us)
         pending, lately, number, sensors, stack, last = store.look(
             lambda connection: (
                 table.pending(connection),
-                table.over_since(connection, now.wall_us - mute_us),
+                table.resolved_since(connection, now.wall_us - mute_us),
                 table.next_number(connection),
                 state.load(connection, now.wall_us, timer_us // 100),
                 table.memories(connection).get(_STACK),
-                table.last_told(connection),
+                table.last_sent(connection),
             )
         )
         pending = [_not_ahead(notice, now.wall_us) for notice in pending]
-        wrong = [Wrong(*one[1:5], one.facts) for one in pending if one.over_us is None]
-        self.watch = Watch(timer_us, now.steady_us, sensors, wrong)
-        self.desk = Desk(pace, pending, lately, number)
-        self._stack = Stack(now.steady_us, stack)
+        wrong = [Problem(*one[1:5], one.details) for one in pending if one.resolved_us is None]
+        self.watch = SensorMonitor(timer_us, now.steady_us, sensors, wrong)
+        self.policy = NotificationPolicy(pace, pending, lately, number)
+        self._system = SystemMonitor(now.steady_us, stack)
         self._limits = WatchedFile(settings.limits_file_path)
-        self._around = Around()
+        self._environment = Environment()
         self._next_look_us = 0
         self._offset_us = now.wall_us - now.steady_us
         self._next_keep_us = now.steady_us + _KEEP_EVERY_US
@@ -104,23 +104,23 @@ class Lookout:
         self.watch.note(burst.readings)
         self._rejected += burst.rejected[:_MAX_REJECTED]
 
-    def tick(self, now: Moment, faults: Faults, newest_backup: datetime | None = None) -> bool:
+    def tick(self, now: Now, faults: Faults, newest_backup: datetime | None = None) -> bool:
         """Look whether all is well; say whether the session is to be set up anew, since nobody speaks."""
         if now.steady_us >= self._next_look_us:
             self._next_look_us = now.steady_us + _LOOK_EVERY_US
             self._look_around()
         is_silent = self.watch.look(now.steady_us, self._limits.limits, faults.broker)
         if self._rejected:
-            self._stack.note(self._rejected, now.steady_us)
+            self._system.note(self._rejected, now.steady_us)
             self._rejected = []
-        around = self._around._replace(
+        environment = self._environment._replace(
             store_fault=faults.store,
             mail_fault=faults.mail,
             archive_waits=faults.archive,
             newest_backup_us=self._steady_us(newest_backup),
             damaged=", ".join(path.name for path in set_aside_files(self._settings.database_file_path)),
         )
-        self._stack.judge(around, self.watch.findings, now.steady_us)
+        self._system.judge(environment, self.watch.conditions, now.steady_us)
         try:
             self._follow_clock(now)
             self._tell(now)
@@ -138,7 +138,7 @@ class Lookout:
             return True
         return False
 
-    def keep(self, now: Moment) -> None:
+    def keep(self, now: Now) -> None:
         """Write what the watch has learned, and drop notices that are old.
 
         Raises:
@@ -148,16 +148,16 @@ class Lookout:
         self._next_keep_us = now.steady_us + _KEEP_EVERY_US
         sensors = self.watch.sensors
         memories = {name: one.memory() for name, one in sensors.items() if one.is_steady}
-        memories[_STACK] = self._stack.memory()
+        memories[_STACK] = self._system.memory()
 
         def write(connection: Connection) -> None:
             table.keep_memories(connection, memories, {*sensors, _STACK})
             table.drop_old(connection, now.wall_us)
 
         self._store.change(write)
-        self.desk.forget_old(now.wall_us)
+        self.policy.forget_old(now.wall_us)
 
-    def close(self, now: Moment) -> None:
+    def close(self, now: Now) -> None:
         """Keep for the next start what the watch has learned."""
         try:
             self.keep(now)
@@ -174,7 +174,7 @@ class Lookout:
         with suppress(OSError):
             disk = os.statvfs(folder)
             free_bytes, total_bytes = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
-        self._around = Around(
+        self._environment = Environment(
             free_bytes=free_bytes,
             total_bytes=total_bytes,
             folder=str(folder),
@@ -187,49 +187,49 @@ class Lookout:
         """Give the steady clock's time of a moment of the wall clock's."""
         return None if moment is None else int(moment.timestamp() * _US) - self._offset_us
 
-    def _follow_clock(self, now: Moment) -> None:
+    def _follow_clock(self, now: Now) -> None:
         """Move all times with a clock that jumped, so that silences and mutes last as long as they should."""
         jump_us = now.wall_us - now.steady_us - self._offset_us
         if abs(jump_us) < _JUMP_US:
             self._offset_us += jump_us  # The clock is being drawn to the right time.
             return
         moved = self._store.change(lambda connection: table.shift(connection, jump_us))
-        self.desk.pending = {notice.key: notice for notice in moved}
+        self.policy.pending = {notice.key: notice for notice in moved}
         self._offset_us += jump_us
-        facts: Facts = {"jump_s": jump_us / _US}
-        self.watch.findings.happened(Wrong("clock", "", None, now.steady_us, facts))
+        details: Details = {"jump_s": jump_us / _US}
+        self.watch.conditions.happened(Problem("clock", "", None, now.steady_us, details))
         _log.warning("The clock jumped by %.0f s", jump_us / _US)
 
-    def _tell(self, now: Moment) -> None:
+    def _tell(self, now: Now) -> None:
         """Write what began and what ended, and the mail of it."""
-        findings = self.watch.findings
-        wrong: Mapping[Key, Wrong] = findings.wrong
+        conditions = self.watch.conditions
+        wrong: Mapping[Key, Problem] = conditions.wrong
         if self._offset_us:
             wrong = {key: _on_the_wall(one, self._offset_us) for key, one in wrong.items()}
-        changes = self.desk.decide(
-            wrong, findings.ended, now.wall_us, self._zone, more_expected=self.watch.more_expected
+        changes = self.policy.decide(
+            wrong, conditions.ended, now.wall_us, self._zone, more_expected=self.watch.more_expected
         )
         if changes.notices:
             self._store.change(lambda connection: self._write(connection, changes))
-            self.desk.adopt(changes)
+            self.policy.adopt(changes)
             self._say(changes)
         for key in {
             notice.key for notice, is_done in changes.notices if is_done and KINDS[notice.kind].is_event
         }:
-            findings.wrong.pop(key, None)
-        findings.ended.clear()
+            conditions.wrong.pop(key, None)
+        conditions.ended.clear()
 
     def _write(self, connection: Connection, changes: Changes) -> None:
         table.keep(connection, changes.notices)
-        if changes.occasion:
-            self._post(connection, changes.occasion)
+        if changes.notification:
+            self._post(connection, changes.notification)
 
     def _say(self, changes: Changes) -> None:
-        if changes.occasion is None:
+        if changes.notification is None:
             return
-        for telling in changes.occasion.tellings:
-            _log.warning("Notice (%s): %s", telling.state, telling.words.headline)
-        told = [notice for notice, _ in changes.notices if notice.told_us == changes.occasion.at_us]
+        for entry in changes.notification.entries:
+            _log.warning("Notice (%s): %s", entry.state, entry.words.headline)
+        told = [notice for notice, _ in changes.notices if notice.sent_us == changes.notification.at_us]
         if told:
             self._write_last_notice(told[0])
 
@@ -241,22 +241,22 @@ class Lookout:
             _log.error("The last notice file %s can't be written: %s", path, error.strerror)
 
 
-def _on_the_wall(one: Wrong, offset_us: int) -> Wrong:
+def _on_the_wall(one: Problem, offset_us: int) -> Problem:
     """Give the times of the steady clock in those of the wall clock."""
-    facts = {
+    details = {
         name: value + offset_us if name.endswith("_us") and isinstance(value, int) else value
-        for name, value in one.facts.items()
+        for name, value in one.details.items()
     }
-    return one._replace(since_us=one.since_us + offset_us, facts=facts)
+    return one._replace(since_us=one.since_us + offset_us, details=details)
 
 
 def _not_ahead(notice: Notice, now_us: int) -> Notice:
     """Take a time that is ahead, from a clock that was wrong, for now."""
-    told_us = None if notice.told_us is None else min(notice.told_us, now_us)
-    over_us = None if notice.over_us is None else min(notice.over_us, now_us)
+    sent_us = None if notice.sent_us is None else min(notice.sent_us, now_us)
+    resolved_us = None if notice.resolved_us is None else min(notice.resolved_us, now_us)
     return notice._replace(
         since_us=min(notice.since_us, now_us),
         noticed_us=min(notice.noticed_us, now_us),
-        told_us=told_us,
-        over_us=over_us,
+        sent_us=sent_us,
+        resolved_us=resolved_us,
     )

@@ -6,9 +6,9 @@ only once they go on.
 
 from collections import deque
 
-from ecc_listener.monitoring.conditions import Findings
+from ecc_listener.monitoring.conditions import Conditions
 from ecc_listener.monitoring.sensor import DAY_US, Sensor
-from ecc_listener.notifications.notice import Facts, Wrong
+from ecc_listener.notifications.notice import Details, Problem
 from ecc_listener.readings.reading import Reading
 
 MAX_SENSORS = 5_000
@@ -20,12 +20,12 @@ _EXAMPLES = 3
 _FULL_US = 60_000_000
 
 
-class Newcomers:
+class NewSensors:
     """Lets sensors in, into `sensors`, as long as there is room."""
 
-    def __init__(self, sensors: dict[str, Sensor], findings: Findings, now_us: int) -> None:
+    def __init__(self, sensors: dict[str, Sensor], conditions: Conditions, now_us: int) -> None:
         """Begin now."""
-        self._sensors, self._findings = sensors, findings
+        self._sensors, self._findings = sensors, conditions
         self._today_us: deque[int] = deque()
         self._flood_us = now_us
         self._count = 0
@@ -51,7 +51,7 @@ class Newcomers:
         sensor = self._sensors[name] = Sensor(name, now_us, heard_us, reading, is_steady=not is_flood)
         if not is_flood:
             self._today_us.append(now_us)
-            self._findings.happened(Wrong("new", name, reading.location, now_us, sensor.values()))
+            self._findings.happened(Problem("new", name, reading.location, now_us, sensor.values()))
         return sensor
 
     def count(self, names: list[str], now_us: int) -> None:
@@ -63,8 +63,8 @@ class Newcomers:
         self._count += len(names)
         self._examples = (self._examples + names)[:_EXAMPLES]
         examples = ", ".join(name[:30] for name in self._examples)
-        facts: Facts = {"count": self._count, "examples": examples}
-        self._findings.wrong[_FLOOD] = Wrong(*_FLOOD, None, known.since_us if known else now_us, facts)
+        details: Details = {"count": self._count, "examples": examples}
+        self._findings.wrong[_FLOOD] = Problem(*_FLOOD, None, known.since_us if known else now_us, details)
 
     def _doubt(self) -> list[str]:
         """Take back those that aren't told yet and not steady either: they are part of the flood."""

@@ -6,10 +6,10 @@ The thresholds must not cry wolf. Each has a hysteresis, and most a minimum time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ecc_listener.monitoring.conditions import Findings
+from ecc_listener.monitoring.conditions import Conditions
 from ecc_listener.monitoring.limits import Limit, Limits
 from ecc_listener.monitoring.sensor import DAY_US, HOUR_US, MINUTE_US, RECENT, Sensor
-from ecc_listener.notifications.notice import Facts, Wrong
+from ecc_listener.notifications.notice import Details, Problem
 from ecc_listener.readings.reading import Reading
 
 _BACK_US = 30 * MINUTE_US
@@ -39,7 +39,7 @@ _MEASURES = {
 }
 
 
-def judge(sensor: Sensor, before: Reading, gap_us: int, limits: Limits, findings: Findings) -> None:
+def judge(sensor: Sensor, before: Reading, gap_us: int, limits: Limits, conditions: Conditions) -> None:
     """Judge the newest reading, `gap_us` after the one `before`."""
     for kind, limit in limits.items():
         measure = _MEASURES.get(kind)
@@ -47,20 +47,20 @@ def judge(sensor: Sensor, before: Reading, gap_us: int, limits: Limits, findings
         if measure is None or value is None:
             continue
         bad = _passes(value, limit.value, measure)
-        if not bad and findings.is_quiet((kind, sensor.name)):
+        if not bad and conditions.is_quiet((kind, sensor.name)):
             continue
-        facts = sensor.values() | {measure.fact: value, "limit": limit.value, "limit_of": measure.fact}
+        details = sensor.values() | {measure.fact: value, "limit": limit.value, "limit_of": measure.fact}
         if kind == "battery_low":
-            facts["days_left"] = sensor.days_left()
-        one = Wrong(kind, sensor.name, sensor.reading.location, 0, facts)
-        findings.judge(one, bad=bad, now_us=sensor.last_us, after_us=limit.for_us, back_us=_BACK_US)
+            details["days_left"] = sensor.days_left()
+        one = Problem(kind, sensor.name, sensor.reading.location, 0, details)
+        conditions.judge(one, bad=bad, now_us=sensor.last_us, after_us=limit.for_us, back_us=_BACK_US)
     if "damp_risk" in limits:
-        _judge_damp(sensor, gap_us, limits["damp_risk"], findings)
+        _judge_damp(sensor, gap_us, limits["damp_risk"], conditions)
     if "frozen" in limits:
-        _judge_frozen(sensor, limits["frozen"], findings)
+        _judge_frozen(sensor, limits["frozen"], conditions)
     if "jumps" in limits:
-        _judge_jumps(sensor, before, gap_us, findings)
-    _judge_identity(sensor, before, findings)
+        _judge_jumps(sensor, before, gap_us, conditions)
+    _judge_identity(sensor, before, conditions)
 
 
 def _passes(value: float, limit: float, measure: _Measure) -> bool | None:
@@ -69,33 +69,33 @@ def _passes(value: float, limit: float, measure: _Measure) -> bool | None:
     return True if beyond > 0 else False if beyond <= -measure.back else None
 
 
-def _judge_damp(sensor: Sensor, gap_us: int, limit: Limit, findings: Findings) -> None:
+def _judge_damp(sensor: Sensor, gap_us: int, limit: Limit, conditions: Conditions) -> None:
     """Count the hours over the limit; drying counts back: one dry hour doesn't hide ten."""
     step_us = min(gap_us, HOUR_US)
     is_over = sensor.reading.humidity_percent > limit.value
     sensor.damp_us = min(max(0, sensor.damp_us + (step_us if is_over else -step_us)), 1.5 * limit.for_us)
     bad = True if sensor.damp_us >= limit.for_us else False if sensor.damp_us <= limit.for_us / 2 else None
-    if not bad and findings.is_quiet(("damp_risk", sensor.name)):
+    if not bad and conditions.is_quiet(("damp_risk", sensor.name)):
         return
-    hours: Facts = {"hours": sensor.damp_us / HOUR_US, "limit": limit.value, "limit_of": "humidity_percent"}
+    hours: Details = {"hours": sensor.damp_us / HOUR_US, "limit": limit.value, "limit_of": "humidity_percent"}
     since_us = sensor.last_us - int(sensor.damp_us)
-    one = Wrong("damp_risk", sensor.name, sensor.reading.location, since_us, sensor.values() | hours)
-    findings.judge(one, bad=bad, now_us=sensor.last_us)
+    one = Problem("damp_risk", sensor.name, sensor.reading.location, since_us, sensor.values() | hours)
+    conditions.judge(one, bad=bad, now_us=sensor.last_us)
 
 
-def _judge_frozen(sensor: Sensor, limit: Limit, findings: Findings) -> None:
+def _judge_frozen(sensor: Sensor, limit: Limit, conditions: Conditions) -> None:
     lasts_us = sensor.last_us - sensor.same_since_us
     is_frozen = sensor.same_count >= _ENOUGH_READINGS and lasts_us >= limit.value
     bad = False if sensor.same_count == 1 else is_frozen or None
-    if not bad and findings.is_quiet(("frozen", sensor.name)):
+    if not bad and conditions.is_quiet(("frozen", sensor.name)):
         return
-    one = Wrong("frozen", sensor.name, sensor.reading.location, sensor.same_since_us, sensor.values())
-    findings.judge(one, bad=bad, now_us=sensor.last_us)
+    one = Problem("frozen", sensor.name, sensor.reading.location, sensor.same_since_us, sensor.values())
+    conditions.judge(one, bad=bad, now_us=sensor.last_us)
 
 
-def _judge_jumps(sensor: Sensor, before: Reading, gap_us: int, findings: Findings) -> None:
+def _judge_jumps(sensor: Sensor, before: Reading, gap_us: int, conditions: Conditions) -> None:
     now_us, now, jumps_us = sensor.last_us, sensor.reading, sensor.jumps_us
-    values: Facts = {}
+    values: Details = {}
     if gap_us <= _JUMP_WITHIN_US and (
         abs(now.temperature_f - before.temperature_f) > _JUMP_F
         or abs(now.humidity_percent - before.humidity_percent) > _JUMP_PERCENT
@@ -103,12 +103,12 @@ def _judge_jumps(sensor: Sensor, before: Reading, gap_us: int, findings: Finding
         jumps_us.append(now_us)
         values = {"before_f": before.temperature_f, "after_f": now.temperature_f}
     bad = _lately(jumps_us, now_us)
-    if not bad and findings.is_quiet(("jumps", sensor.name)):
+    if not bad and conditions.is_quiet(("jumps", sensor.name)):
         return
     if bad is not True or jumps_us[-1] == now_us:
         since_us = jumps_us[0] if jumps_us else 0
-        one = Wrong("jumps", sensor.name, now.location, since_us, sensor.values() | values)
-        findings.judge(one, bad=bad, now_us=now_us)
+        one = Problem("jumps", sensor.name, now.location, since_us, sensor.values() | values)
+        conditions.judge(one, bad=bad, now_us=now_us)
 
 
 def _lately(times_us: Sequence[int], now_us: int) -> bool | None:
@@ -118,7 +118,7 @@ def _lately(times_us: Sequence[int], now_us: int) -> bool | None:
     return True if len(times_us) == RECENT and now_us - times_us[0] < DAY_US else None
 
 
-def _judge_identity(sensor: Sensor, before: Reading, findings: Findings) -> None:
+def _judge_identity(sensor: Sensor, before: Reading, conditions: Conditions) -> None:
     """Tell a move, once it lasts, from two boards that take turns under one name."""
     now_us, reading, own = sensor.last_us, sensor.reading, sensor.about
     told = [reading.location, reading.mac]
@@ -133,7 +133,7 @@ def _judge_identity(sensor: Sensor, before: Reading, findings: Findings) -> None
     else:
         sensor.changed += 1
         if sensor.changed >= _SETTLED:
-            facts = sensor.values() | {
+            details = sensor.values() | {
                 "old_place": own[0],
                 "new_place": told[0],
                 "old_mac": own[1],
@@ -141,9 +141,9 @@ def _judge_identity(sensor: Sensor, before: Reading, findings: Findings) -> None
             }
             sensor.about, sensor.changed = told, 0
             if any(old not in {None, new} for old, new in zip(own, told, strict=True)):
-                findings.happened(Wrong("moved", sensor.name, reading.location, now_us, facts))
+                conditions.happened(Problem("moved", sensor.name, reading.location, now_us, details))
     bad = _lately(sensor.swaps_us, now_us)
     if bad is False or (bad and sensor.swaps_us[-1] == now_us):
-        facts = sensor.values() | {"macs": f"{before.mac} and {reading.mac}"}
-        one = Wrong("two_boards", sensor.name, reading.location, sensor.swaps_us[0] if bad else 0, facts)
-        findings.judge(one, bad=bad, now_us=now_us)
+        details = sensor.values() | {"macs": f"{before.mac} and {reading.mac}"}
+        one = Problem("two_boards", sensor.name, reading.location, sensor.swaps_us[0] if bad else 0, details)
+        conditions.judge(one, bad=bad, now_us=now_us)

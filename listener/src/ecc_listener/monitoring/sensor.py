@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from statistics import StatisticsError, linear_regression, median
 
-from ecc_listener.notifications.notice import Facts
+from ecc_listener.notifications.notice import Details
 from ecc_listener.readings.reading import Reading
 
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
@@ -69,8 +69,10 @@ class Sensor:
         self.seen += 1
         self.last_us, self.heard_us = now_us, heard_us
         # What a message doesn't say (older firmware) has not changed.
-        place, mac = reading.location or before.location, reading.mac or before.mac
-        self.reading = reading if (place, mac) == reading[7:9] else reading._replace(location=place, mac=mac)
+        location, mac = reading.location or before.location, reading.mac or before.mac
+        self.reading = (
+            reading if (location, mac) == reading[7:9] else reading._replace(location=location, mac=mac)
+        )
         return before
 
     def _learn(self, gap_us: int) -> None:
@@ -118,7 +120,7 @@ class Sensor:
         """Its signal, smoothed; None until it is known."""
         return self.signal_dbm if self.seen >= _ENOUGH_READINGS else None
 
-    def values(self) -> Facts:
+    def values(self) -> Details:
         """Give what it measured last, as facts."""
         one = self.reading
         return {

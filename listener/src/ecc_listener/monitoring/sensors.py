@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ecc_listener.monitoring.conditions import Findings
+from ecc_listener.monitoring.conditions import Conditions
 from ecc_listener.monitoring.limits import FROM_LIMITS, LimitsFile
-from ecc_listener.monitoring.new_sensors import MAX_SENSORS, STEADY, Newcomers
+from ecc_listener.monitoring.new_sensors import MAX_SENSORS, STEADY, NewSensors
 from ecc_listener.monitoring.rules import judge
 from ecc_listener.monitoring.sensor import Sensor
-from ecc_listener.notifications.notice import Facts, Wrong
+from ecc_listener.notifications.notice import Details, Problem
 from ecc_listener.storage.quarantine import Arrival
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ _MAX_WAITING = 4 * MAX_SENSORS
 _JUDGED_AT_ONCE = 300
 
 
-class Watch:
+class SensorMonitor:
     """The memory of all sensors. Times are of the steady clock, in microseconds."""
 
     def __init__(
-        self, timer_check_us: int, now_us: int, sensors: Iterable[Sensor], wrong: Iterable[Wrong]
+        self, timer_check_us: int, now_us: int, sensors: Iterable[Sensor], wrong: Iterable[Problem]
     ) -> None:
         """Begin with what is known from before."""
         self.timer_check_us = timer_check_us
         self.sensors = {sensor.name: sensor for sensor in sensors}
-        self.findings = Findings(wrong)
+        self.conditions = Conditions(wrong)
         self.waiting: dict[str, Reading] = {}
         self.last_us = max((sensor.last_us for sensor in self.sensors.values()), default=now_us)
         self._spoke_us = now_us
@@ -44,7 +44,7 @@ class Watch:
         self._heard_us = self.last_us
         self._grace_us = 0
         self._ticked_us = now_us
-        self._newcomers = Newcomers(self.sensors, self.findings, now_us)
+        self._new_sensors = NewSensors(self.sensors, self.conditions, now_us)
 
     def note(self, arrivals: Iterable[Arrival]) -> None:
         """Note what has come: as little as can be, since it may be 25,000 a second."""
@@ -53,7 +53,7 @@ class Watch:
     def look(self, now_us: int, limits: LimitsFile, broker_fault: str | None) -> bool:
         """Judge what has come and who has not; say whether all are silent."""
         step_us, self._ticked_us = now_us - self._ticked_us, now_us
-        is_silent = ("all_silent", "") in self.findings.wrong
+        is_silent = ("all_silent", "") in self.conditions.wrong
         if broker_fault is None and not is_silent:
             self._heard_us += step_us
         if self.waiting:
@@ -62,7 +62,7 @@ class Watch:
             if is_silent:
                 self._grace_us = self._heard_us
             self._take(now_us, limits)
-        self._newcomers.look(now_us)
+        self._new_sensors.look(now_us)
         is_silent = self._judge_all(now_us, broker_fault)
         if broker_fault is None and not is_silent and now_us - self._spoke_us <= self.timer_check_us // 2:
             self._judge_silence(now_us, limits)
@@ -70,12 +70,12 @@ class Watch:
 
     def apply(self, limits: LimitsFile) -> None:
         """Drop what is no longer watched, after an edit of the limits."""
-        for kind, name in [*self.findings.wrong]:
+        for kind, name in [*self.conditions.wrong]:
             sensor = self.sensors.get(name)
             if sensor is not None:
                 allowed = limits.of(name, sensor.reading.location)
                 if allowed is None or (kind in FROM_LIMITS and kind not in allowed):
-                    self.findings.drop((kind, name))
+                    self.conditions.drop((kind, name))
 
     @property
     def more_expected(self) -> bool:
@@ -85,12 +85,12 @@ class Watch:
     def _take(self, now_us: int, limits: LimitsFile) -> None:
         if len(self.waiting) > _MAX_WAITING:
             # Invented names, most likely: those who are known come first.
-            self._newcomers.count([name for name in self.waiting if name not in self.sensors], now_us)
+            self._new_sensors.count([name for name in self.waiting if name not in self.sensors], now_us)
             self.waiting = {name: one for name, one in self.waiting.items() if name in self.sensors}
         least_gap_us = self.timer_check_us // 100
         for name in [*islice(self.waiting, _JUDGED_AT_ONCE)]:
             reading = self.waiting.pop(name)
-            sensor = self.sensors.get(name) or self._newcomers.meet(name, reading, now_us, self._heard_us)
+            sensor = self.sensors.get(name) or self._new_sensors.meet(name, reading, now_us, self._heard_us)
             if sensor is None:
                 continue
             gap_us = now_us - sensor.last_us
@@ -101,15 +101,15 @@ class Watch:
             allowed = limits.of(name, sensor.reading.location)
             if allowed is None:
                 continue
-            judge(sensor, before, gap_us, allowed, self.findings)
-            if ("silent", name) in self.findings.wrong:
+            judge(sensor, before, gap_us, allowed, self.conditions)
+            if ("silent", name) in self.conditions.wrong:
                 self._is_back(sensor, gap_us)
 
     def _is_back(self, sensor: Sensor, gap_us: int) -> None:
         missing = round(gap_us / sensor.interval_us) - 1 if sensor.interval_us else 0
-        facts: Facts = sensor.values() | {"missing": max(0, missing)}
-        one = Wrong("silent", sensor.name, sensor.reading.location, 0, facts)
-        self.findings.judge(one, bad=False, now_us=sensor.last_us)
+        details: Details = sensor.values() | {"missing": max(0, missing)}
+        one = Problem("silent", sensor.name, sensor.reading.location, 0, details)
+        self.conditions.judge(one, bad=False, now_us=sensor.last_us)
 
     def _judge_all(self, now_us: int, broker_fault: str | None) -> bool:
         """Judge whether nobody speaks, for longer than the listener's patience."""
@@ -117,20 +117,20 @@ class Watch:
         patience_us = max(self.timer_check_us, 2 * min(intervals, default=0))
         # Who has only just begun can't say that it is over.
         bad = now_us - self._spoke_us > patience_us or (False if self._has_heard else None)
-        facts: Facts = {
+        details: Details = {
             "broker_fault": broker_fault,
             "sensors": len(self.sensors),
             "last_us": self.last_us if self.sensors else None,
         }
-        self.findings.judge(Wrong("all_silent", "", None, self.last_us, facts), bad=bad, now_us=now_us)
-        return ("all_silent", "") in self.findings.wrong
+        self.conditions.judge(Problem("all_silent", "", None, self.last_us, details), bad=bad, now_us=now_us)
+        return ("all_silent", "") in self.conditions.wrong
 
     def _judge_silence(self, now_us: int, limits: LimitsFile) -> None:
         """Judge who hasn't sent for three of its own intervals."""
         self._overdue = 0
         heard_us, margin_us = self._heard_us, self.timer_check_us // 20
         least_us = self.timer_check_us // 4
-        wrong = self.findings.wrong
+        wrong = self.conditions.wrong
         for name, sensor in self.sensors.items():
             patience_us = max(sensor.patience_us, least_us) if sensor.patience_us else self.timer_check_us
             silence_us = heard_us - max(sensor.heard_us, self._grace_us)
@@ -143,6 +143,6 @@ class Watch:
             if silence_us <= patience_us + margin_us:
                 self._overdue += 1
                 continue
-            facts: Facts = sensor.values() | {"interval_s": sensor.interval_us / 1e6 or None}
-            one = Wrong("silent", name, sensor.reading.location, sensor.last_us, facts)
-            self.findings.judge(one, bad=True, now_us=now_us)
+            details: Details = sensor.values() | {"interval_s": sensor.interval_us / 1e6 or None}
+            one = Problem("silent", name, sensor.reading.location, sensor.last_us, details)
+            self.conditions.judge(one, bad=True, now_us=now_us)

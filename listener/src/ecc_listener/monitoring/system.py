@@ -7,8 +7,8 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from ecc_listener.monitoring.conditions import Findings
-from ecc_listener.notifications.notice import Facts, Wrong
+from ecc_listener.monitoring.conditions import Conditions
+from ecc_listener.notifications.notice import Details, Problem
 from ecc_listener.storage.quarantine import RETAINED, Rejected
 
 _MINUTE_US, _HOUR_US, _DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
@@ -22,7 +22,7 @@ _ARCHIVE_US, _MAIL_US = _DAY_US, _HOUR_US
 _STORE_US = 5 * _MINUTE_US
 
 
-class Around(NamedTuple):
+class Environment(NamedTuple):
     """What the stack says of itself now; a fault is a text, None while all is well."""
 
     store_fault: str | None = None
@@ -40,7 +40,7 @@ class Around(NamedTuple):
     limits_file: str = ""
 
 
-class Stack:
+class SystemMonitor:
     """What is known of the stack: the disk's room day by day, and what was rejected within a day."""
 
     def __init__(self, now_us: int, memory: str | None = None) -> None:
@@ -69,45 +69,59 @@ class Stack:
         if len(counts) > _MAX_REASONS:
             self._hours[-1] = (hour, Counter(dict(counts.most_common(_MAX_REASONS // 2))))
 
-    def judge(self, around: Around, findings: Findings, now_us: int) -> None:
+    def judge(self, environment: Environment, conditions: Conditions, now_us: int) -> None:
         """Judge all of it."""
 
-        def judge(kind: str, facts: Facts, *, bad: bool | None, after_us: int = 0, since_us: int = 0) -> None:
-            one = Wrong(kind, "", None, since_us, facts)
-            findings.judge(one, bad=bad, now_us=now_us, after_us=after_us)
+        def judge(
+            kind: str, details: Details, *, bad: bool | None, after_us: int = 0, since_us: int = 0
+        ) -> None:
+            one = Problem(kind, "", None, since_us, details)
+            conditions.judge(one, bad=bad, now_us=now_us, after_us=after_us)
 
-        judge("store", {"fault": around.store_fault}, bad=bool(around.store_fault), after_us=_STORE_US)
-        judge("mail", {"fault": around.mail_fault}, bad=bool(around.mail_fault), after_us=_MAIL_US)
         judge(
-            "archive", {"reason": around.archive_waits}, bad=bool(around.archive_waits), after_us=_ARCHIVE_US
+            "store", {"fault": environment.store_fault}, bad=bool(environment.store_fault), after_us=_STORE_US
         )
-        problems: Facts = {"problems": "; ".join(around.limits_problems), "file": around.limits_file}
-        judge("limits_file", problems, bad=bool(around.limits_problems))
-        judge("damaged", {"files": around.damaged}, bad=bool(around.damaged))
-        if around.total_bytes:
-            facts, bad = self._disk(around, now_us)
-            judge("disk", facts, bad=bad, after_us=_HOUR_US // 4)
-        if around.expects_backup:
-            newest_us = around.newest_backup_us
+        judge("mail", {"fault": environment.mail_fault}, bad=bool(environment.mail_fault), after_us=_MAIL_US)
+        judge(
+            "archive",
+            {"reason": environment.archive_waits},
+            bad=bool(environment.archive_waits),
+            after_us=_ARCHIVE_US,
+        )
+        problems: Details = {
+            "problems": "; ".join(environment.limits_problems),
+            "file": environment.limits_file,
+        }
+        judge("limits_file", problems, bad=bool(environment.limits_problems))
+        judge("damaged", {"files": environment.damaged}, bad=bool(environment.damaged))
+        if environment.total_bytes:
+            details, bad = self._disk(environment, now_us)
+            judge("disk", details, bad=bad, after_us=_HOUR_US // 4)
+        if environment.expects_backup:
+            newest_us = environment.newest_backup_us
             since_us = self._began_us if newest_us is None else newest_us
             # Who knows of none, but not for long, has perhaps not looked yet.
             is_late = now_us - since_us > _BACKUP_DAYS * _DAY_US or (None if newest_us is None else False)
             judge("backup", {"newest_us": newest_us}, bad=is_late, since_us=since_us)
         if self._hours:
-            self._judge_quarantine(findings, now_us)
+            self._judge_quarantine(conditions, now_us)
 
-    def _disk(self, around: Around, now_us: int) -> tuple[Facts, bool | None]:
+    def _disk(self, environment: Environment, now_us: int) -> tuple[Details, bool | None]:
         day = now_us // _DAY_US
         if not self._free or self._free[-1][0] != day:
-            self._free = [*self._free, (day, around.free_bytes)][-_TREND_DAYS:]
-        days_left = self._days_left(around.free_bytes)
-        is_filling = days_left is not None and around.free_bytes < _FREE_SHARE * around.total_bytes
-        least_bytes = min(_FREE_BYTES, around.total_bytes // 20)
-        facts: Facts = {"free_bytes": around.free_bytes, "folder": around.folder, "days_left": days_left}
-        if around.free_bytes < least_bytes or (is_filling and (days_left or 0) < _DAYS_LEFT):
-            return facts, True
-        has_room = around.free_bytes >= least_bytes * _FREE_BACK_BYTES // _FREE_BYTES
-        return facts, False if has_room and not (is_filling and (days_left or 0) < _DAYS_BACK) else None
+            self._free = [*self._free, (day, environment.free_bytes)][-_TREND_DAYS:]
+        days_left = self._days_left(environment.free_bytes)
+        is_filling = days_left is not None and environment.free_bytes < _FREE_SHARE * environment.total_bytes
+        least_bytes = min(_FREE_BYTES, environment.total_bytes // 20)
+        details: Details = {
+            "free_bytes": environment.free_bytes,
+            "folder": environment.folder,
+            "days_left": days_left,
+        }
+        if environment.free_bytes < least_bytes or (is_filling and (days_left or 0) < _DAYS_LEFT):
+            return details, True
+        has_room = environment.free_bytes >= least_bytes * _FREE_BACK_BYTES // _FREE_BYTES
+        return details, False if has_room and not (is_filling and (days_left or 0) < _DAYS_BACK) else None
 
     def _days_left(self, free_bytes: int) -> float | None:
         """Give when the disk is full by its trend; None: no trend, or it isn't filling.
@@ -122,7 +136,7 @@ class Stack:
         )
         return free_bytes / -a_day if a_day < 0 else None
 
-    def _judge_quarantine(self, findings: Findings, now_us: int) -> None:
+    def _judge_quarantine(self, conditions: Conditions, now_us: int) -> None:
         hour = now_us // _HOUR_US
         self._hours = [one for one in self._hours if hour - one[0] < 24]  # noqa: PLR2004 - hours of a day
         counts = sum((one[1] for one in self._hours), Counter[tuple[str, str]]())
@@ -131,9 +145,9 @@ class Stack:
         is_over = count <= _FEW_REJECTED and now_us - self._began_us > _DAY_US
         bad = True if count >= _MANY_REJECTED else False if is_over else None
         (topic, reason), _ = counts.most_common(1)[0] if counts else (("", ""), 0)
-        known = findings.wrong.get(("quarantine", ""))
-        facts: Facts = {"count": count, "topic": topic, "reason": reason}
+        known = conditions.wrong.get(("quarantine", ""))
+        details: Details = {"count": count, "topic": topic, "reason": reason}
         if known and not bad:
-            facts = known.facts
-        one = Wrong("quarantine", "", None, self._hours[0][0] * _HOUR_US if self._hours else 0, facts)
-        findings.judge(one, bad=bad, now_us=now_us)
+            details = known.details
+        one = Problem("quarantine", "", None, self._hours[0][0] * _HOUR_US if self._hours else 0, details)
+        conditions.judge(one, bad=bad, now_us=now_us)

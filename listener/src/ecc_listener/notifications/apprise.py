@@ -18,13 +18,13 @@ _MAX_TEXT = 1500
 _FILE = "secrets/apprise_urls"
 
 
-def send(lines: tuple[UrlLine, ...], letters: list[Due]) -> Iterator[Outcome]:
+def send(lines: tuple[UrlLine, ...], messages: list[Due]) -> Iterator[Outcome]:
     """Send each letter to the line that is its way; give what became of it."""
-    by_way = {line.way: line for line in lines}
-    for due in letters:
-        text = due.letter.plain
+    by_channel = {line.channel: line for line in lines}
+    for due in messages:
+        text = due.message.plain
         body = text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
-        yield Outcome(due.way, due.number, _ask(by_way[due.way], due.letter.subject, body))
+        yield Outcome(due.channel, due.number, _ask(by_channel[due.channel], due.message.subject, body))
 
 
 def check(lines: tuple[UrlLine, ...]) -> Iterator[Outcome]:
@@ -32,7 +32,7 @@ def check(lines: tuple[UrlLine, ...]) -> Iterator[Outcome]:
     for line in lines:
         fault = _ask(line, "", "")
         if fault:
-            yield Outcome(line.way, 0, fault)
+            yield Outcome(line.channel, 0, fault)
 
 
 def _ask(line: UrlLine, title: str, body: str) -> Fault | None:

@@ -39,7 +39,7 @@ class Table(NamedTuple):
     note: str = ""
 
 
-class Sheet(NamedTuple):
+class Body(NamedTuple):
     """What one mail says, from top to bottom."""
 
     title: str
@@ -50,7 +50,7 @@ class Sheet(NamedTuple):
     foot: tuple[str, ...] = ()
 
 
-def plain(sheet: Sheet) -> str:
+def plain(sheet: Body) -> str:
     """Give the sheet as plain text."""
     pieces = [_paragraph(sheet.title), *(_paragraph(one) for one in sheet.lead)]
     pieces += [_plain_block(part) if isinstance(part, Block) else _plain_table(part) for part in sheet.parts]
@@ -88,7 +88,7 @@ def _plain_table(table: Table) -> str:
     return "\n".join([*lines, *([_paragraph(table.note, "  ", "  ")] if table.note else [])])
 
 
-def html(sheet: Sheet) -> str:
+def html(sheet: Body) -> str:
     """Give the sheet as HTML."""
     parts = [f'<h1 style="font-size:20px;line-height:1.3;margin:0 0 12px">{_safe(sheet.title)}</h1>']
     parts += [f'<p style="margin:0 0 12px">{_safe(one)}</p>' for one in sheet.lead]

@@ -11,7 +11,7 @@ from ecc_listener.notifications.smtp import Account
 from ecc_listener.settings import Settings
 
 
-class Ways(NamedTuple):
+class Channels(NamedTuple):
     """Where letters go; no account: mail is off."""
 
     account: Account | None
@@ -21,21 +21,21 @@ class Ways(NamedTuple):
     def names(self) -> list[str]:
         """Name each way, as it stands in the outbox."""
         destinations = self.account.destinations if self.account else ()
-        return [*dict.fromkeys((*destinations, *(line.way for line in self.lines)))]
+        return [*dict.fromkeys((*destinations, *(line.channel for line in self.lines)))]
 
-    def send(self, letters: list[Due]) -> Iterator[Outcome]:
+    def send(self, messages: list[Due]) -> Iterator[Outcome]:
         """Send each letter by its way; give what became of it as soon as it is known."""
-        by_mail = [due for due in letters if self.account and due.way in self.account.destinations]
+        by_mail = [due for due in messages if self.account and due.channel in self.account.destinations]
         if self.account and by_mail:
             yield from smtp.send(self.account, by_mail)
-        yield from apprise.send(self.lines, [due for due in letters if due not in by_mail])
+        yield from apprise.send(self.lines, [due for due in messages if due not in by_mail])
 
     def check(self) -> Iterator[Outcome]:
         """Give the ways that can't work, as far as can be known before anything is sent."""
         return apprise.check(self.lines)
 
 
-def read_ways(settings: Settings) -> Ways:
+def read_channels(settings: Settings) -> Channels:
     """Read the secrets.
 
     Raises:
@@ -49,4 +49,4 @@ def read_ways(settings: Settings) -> Ways:
         account = Account(
             server, mail.password, mail.local_host_name, mail.destinations, settings.smtp_ca_file
         )
-    return Ways(account, read_urls(settings.apprise_urls_file_path))
+    return Channels(account, read_urls(settings.apprise_urls_file_path))

@@ -22,17 +22,17 @@ def envelope(due: Due, sender: str, destinations: Sequence[str]) -> EmailMessage
     message = EmailMessage(SMTP)
     message["From"] = Address(_NAME, addr_spec=sender)
     message["To"] = tuple(Address(addr_spec=destination) for destination in destinations)
-    message["Subject"] = due.letter.subject
+    message["Subject"] = due.message.subject
     message["Date"] = format_datetime(datetime.fromtimestamp(due.added_us // 1_000_000, UTC))
     message["Message-ID"] = f"<{due.message_id}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message.set_content(due.letter.plain, cte="quoted-printable")
-    message.add_alternative(due.letter.html, subtype="html", cte="quoted-printable")
-    if due.letter.picture:
+    message.set_content(due.message.plain, cte="quoted-printable")
+    message.add_alternative(due.message.html, subtype="html", cte="quoted-printable")
+    if due.message.picture:
         html = message.get_payload()[1]  # type: ignore[index]
         html.add_related(  # type: ignore[union-attr]
-            due.letter.picture,
+            due.message.picture,
             "image",
             "png",
             cid=f"<{PICTURE_ID}>",

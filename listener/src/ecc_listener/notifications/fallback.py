@@ -5,26 +5,26 @@ from datetime import tzinfo
 from functools import partial
 
 from ecc_listener.notifications import outbox
-from ecc_listener.notifications.channels import Ways
-from ecc_listener.notifications.message import Letter, compose
-from ecc_listener.notifications.notice import Notice, Occasion, Telling
+from ecc_listener.notifications.channels import Channels
+from ecc_listener.notifications.message import Message, compose
+from ecc_listener.notifications.notice import Entry, Notice, Notification
 from ecc_listener.notifications.outbox import Due, Outcome
 from ecc_listener.notifications.wording.choose import say
-from ecc_listener.notifications.worker import Mailer
+from ecc_listener.notifications.worker import Worker
 from ecc_listener.storage.store import Store
 
 _TRY_EVERY_US = 10 * 60 * 1_000_000
 
 
-class Alarm:
+class FallbackMail:
     """One letter that readings can't be stored, and one when they are again."""
 
-    def __init__(self, ways: Ways, store: Store, after_us: int, zone: tzinfo) -> None:
+    def __init__(self, channels: Channels, store: Store, after_us: int, zone: tzinfo) -> None:
         """Wait `after_us` until a fault is told: a database that is busy for a moment is none."""
-        self._ways, self._store, self._after_us, self._zone = ways, store, after_us, zone
-        self._mailer: Mailer[Outcome] | None = None
+        self._ways, self._store, self._after_us, self._zone = channels, store, after_us, zone
+        self._mailer: Worker[Outcome] | None = None
         self._notice: Notice | None = None
-        self._letter: Letter | None = None
+        self._letter: Message | None = None
         self._message_id = ""
         self._told: set[str] = set()
         self._next_try_us = 0
@@ -37,7 +37,7 @@ class Alarm:
 
         """
         if self._mailer is not None:
-            self._told |= {outcome.way for outcome in self._mailer.collect() if not outcome.fault}
+            self._told |= {outcome.channel for outcome in self._mailer.collect() if not outcome.fault}
         if fault is None:
             self._end(now_us)
             return
@@ -49,23 +49,23 @@ class Alarm:
     def _end(self, now_us: int) -> None:
         """Put the letter that it is over into the outbox, which can be written again."""
         if self._notice is not None and self._told:
-            over = self._write(self._notice._replace(over_us=now_us), now_us)
-            self._store.change(partial(outbox.add, letter=over, now_us=now_us))
+            over = self._write(self._notice._replace(resolved_us=now_us), now_us)
+            self._store.change(partial(outbox.add, message=over, now_us=now_us))
         self._notice, self._letter, self._told, self._next_try_us = None, None, set(), 0
 
     def _send(self, now_us: int) -> None:
-        left = [way for way in self._ways.names if way not in self._told]
-        self._mailer = self._mailer or Mailer()
+        left = [channel for channel in self._ways.names if channel not in self._told]
+        self._mailer = self._mailer or Worker()
         waits = 0 < self._next_try_us - now_us <= _TRY_EVERY_US
         if not left or waits or self._mailer.is_busy or self._notice is None:
             return
         if self._letter is None:
             self._letter, self._message_id = self._write(self._notice, now_us), secrets.token_hex(12)
         self._next_try_us = now_us + _TRY_EVERY_US
-        letters = [Due(way, 0, self._message_id, now_us, self._letter) for way in left]
-        self._mailer.start(lambda: self._ways.send(letters))
+        messages = [Due(channel, 0, self._message_id, now_us, self._letter) for channel in left]
+        self._mailer.start(lambda: self._ways.send(messages))
 
-    def _write(self, notice: Notice, now_us: int) -> Letter:
+    def _write(self, notice: Notice, now_us: int) -> Message:
         words = say(notice, now_us, self._zone)
-        telling = Telling(notice, "new" if notice.over_us is None else "over", words, None)
-        return compose(Occasion(now_us, (telling,), None), self._zone)
+        entry = Entry(notice, "new" if notice.resolved_us is None else "over", words, None)
+        return compose(Notification(now_us, (entry,), None), self._zone)

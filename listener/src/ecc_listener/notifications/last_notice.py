@@ -21,10 +21,10 @@ def write(path: Path, notice: Notice | None, zone: tzinfo) -> None:
 
     """
     lines = ["No notice has been told yet."]
-    if notice and notice.told_us is not None:
-        open_notice = notice._replace(over_us=None)
-        told = say(open_notice, notice.told_us, zone)
-        lines = [f"Last notice: {day_and_time(notice.told_us, 0, zone)}", told.headline]
+    if notice and notice.sent_us is not None:
+        open_notice = notice._replace(resolved_us=None)
+        told = say(open_notice, notice.sent_us, zone)
+        lines = [f"Last notice: {day_and_time(notice.sent_us, 0, zone)}", told.headline]
         lines += [told.cause] if told.cause else []
         lines.append(told.advice)
     new = path.with_name(path.name + ".new")

@@ -6,7 +6,7 @@ An occasion is what one mail tells: all that began, goes on or is over within a 
 
 from typing import Literal, NamedTuple
 
-Facts = dict[str, float | str | None]
+Details = dict[str, float | str | None]
 """What a kind's words need, by name with the unit in it, such as `battery_percent`."""
 Key = tuple[str, str]
 """The kind of a notice, and whom it is about: there is one at a time."""
@@ -60,14 +60,14 @@ KINDS = {
 }
 
 
-class Wrong(NamedTuple):
+class Problem(NamedTuple):
     """What the watch finds wrong now; `place` is where the sensor says it is."""
 
     kind: str
     subject: str
-    place: str | None
+    location: str | None
     since_us: int
-    facts: Facts
+    details: Details
 
 
 class Notice(NamedTuple):
@@ -79,13 +79,13 @@ class Notice(NamedTuple):
     """What is wrong, such as "silent"."""
     subject: str
     """The sensor's name; empty where it is about the stack."""
-    place: str | None
+    location: str | None
     since_us: int
-    over_us: int | None
-    told_us: int | None
+    resolved_us: int | None
+    sent_us: int | None
     """When it was last told; what was never told has no end to tell either."""
-    times_told: int
-    facts: Facts
+    times_sent: int
+    details: Details
     noticed_us: int = 0
     """When the watch was sure of it."""
 
@@ -104,11 +104,11 @@ class Words(NamedTuple):
     """The likely cause, as a sentence."""
     advice: str
     """What to do, as a sentence or two."""
-    facts: tuple[tuple[str, str], ...]
+    details: tuple[tuple[str, str], ...]
     """What was last seen: ("Battery", "4 %")."""
 
 
-class Telling(NamedTuple):
+class Entry(NamedTuple):
     """A notice as one mail tells it."""
 
     notice: Notice
@@ -118,10 +118,10 @@ class Telling(NamedTuple):
     """When it would be told again, if it goes on."""
 
 
-class Occasion(NamedTuple):
+class Notification(NamedTuple):
     """What one mail tells, the gravest first."""
 
     at_us: int
-    tellings: tuple[Telling, ...]
+    entries: tuple[Entry, ...]
     common_cause: str | None
     """What may be behind all of it: "25 sensors silent at once: ..."."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ecc_listener.notifications.errors import Fault
-from ecc_listener.notifications.message import Letter
+from ecc_listener.notifications.message import Message
 from ecc_listener.storage.connection import utc_text, utc_us
 
 KEPT_DAYS = 35
@@ -28,48 +28,49 @@ _GIVE_UP_TRIES = 8
 class Due(NamedTuple):
     """A letter whose turn it is, and the way to send it."""
 
-    way: str
+    channel: str
     number: int
     message_id: str
     """The part before the @, the same however often it is sent."""
     added_us: int
-    letter: Letter
+    message: Message
 
 
 class Outcome(NamedTuple):
     """What became of a letter on a way; no fault: it was taken."""
 
-    way: str
+    channel: str
     number: int
     fault: Fault | None
 
 
-class WayState(NamedTuple):
+class ChannelState(NamedTuple):
     """How a way stands; times in microseconds since 1970, None: not yet."""
 
-    way: str
+    channel: str
     waiting: int
     last_sent_us: int | None
     failing_since_us: int | None
     fault: str | None
 
 
-def set_ways(connection: sqlite3.Connection, ways: Sequence[str]) -> dict[str, int]:
+def set_channels(connection: sqlite3.Connection, channels: Sequence[str]) -> dict[str, int]:
     """Let these be the ways, due at once; give how many letters wait for those that are gone.
 
     What waits for a way that is gone goes to those that are new: most likely somebody has corrected an
     address. Otherwise a new way begins with the next letter.
     """
-    known = {state.way: state.waiting for state in states(connection)}
-    gone = [way for way in known if way not in ways]
-    marks = ", ".join("?" * len(ways))
-    begin = connection.execute(f"SELECT min(doneUpTo) FROM ECCMailWay WHERE way NOT IN ({marks})", ways)
+    known = {state.channel: state.waiting for state in states(connection)}
+    gone = [channel for channel in known if channel not in channels]
+    marks = ", ".join("?" * len(channels))
+    begin = connection.execute(f"SELECT min(doneUpTo) FROM ECCMailWay WHERE way NOT IN ({marks})", channels)
     done_up_to = begin.fetchone()[0]
     if done_up_to is None:
         done_up_to = _last_number(connection)
-    connection.executemany("DELETE FROM ECCMailWay WHERE way = ?", [(way,) for way in gone])
+    connection.executemany("DELETE FROM ECCMailWay WHERE way = ?", [(channel,) for channel in gone])
     connection.executemany(
-        "INSERT OR IGNORE INTO ECCMailWay (way, doneUpTo) VALUES (?, ?)", [(way, done_up_to) for way in ways]
+        "INSERT OR IGNORE INTO ECCMailWay (way, doneUpTo) VALUES (?, ?)",
+        [(channel, done_up_to) for channel in channels],
     )
     connection.execute("UPDATE ECCMailWay SET nextTryUTC = NULL")
     # Where nothing waits, nothing would prove that what was wrong has been mended.
@@ -77,15 +78,15 @@ def set_ways(connection: sqlite3.Connection, ways: Sequence[str]) -> dict[str, i
         "UPDATE ECCMailWay SET tries = 0, fault = NULL, failingSinceUTC = NULL WHERE doneUpTo >= ?",
         (_last_number(connection),),
     )
-    return {way: known[way] for way in gone}
+    return {channel: known[channel] for channel in gone}
 
 
-def add(connection: sqlite3.Connection, letter: Letter, now_us: int) -> None:
+def add(connection: sqlite3.Connection, message: Message, now_us: int) -> None:
     """Put a letter behind all others."""
     connection.execute(
         "INSERT INTO ECCMail (number, addedUTC, messageId, subject, plain, html, picture)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (_last_number(connection) + 1, utc_text(now_us), secrets.token_hex(12), *letter),
+        (_last_number(connection) + 1, utc_text(now_us), secrets.token_hex(12), *message),
     )
 
 
@@ -93,20 +94,20 @@ def due(connection: sqlite3.Connection, now_us: int) -> list[Due]:
     """Give for each way that may be tried now the letter whose turn it is."""
     # A clock that was wrong must not put a try off for longer than a pause lasts.
     window = utc_text(now_us), utc_text(now_us + _LONGEST_PAUSE_US)
-    ways = connection.execute(
+    channels = connection.execute(
         "SELECT way, doneUpTo FROM ECCMailWay"
         " WHERE nextTryUTC IS NULL OR nextTryUTC <= ? OR nextTryUTC > ? ORDER BY rowid",
         window,
     ).fetchall()
     found = []
-    for way, done_up_to in ways:
+    for channel, done_up_to in channels:
         row = connection.execute(
             "SELECT number, messageId, addedUTC, subject, plain, html, picture FROM ECCMail"
             " WHERE number > ? ORDER BY number LIMIT 1",
             (done_up_to,),
         ).fetchone()
         if row:
-            found.append(Due(way, row[0], row[1], utc_us(row[2]), Letter(*row[3:])))
+            found.append(Due(channel, row[0], row[1], utc_us(row[2]), Message(*row[3:])))
     return found
 
 
@@ -116,16 +117,16 @@ def record(connection: sqlite3.Connection, outcome: Outcome, now_us: int) -> boo
     It is so only where the server refuses this very letter, again and again for two hours: what comes after
     it must not wait for ever.
     """
-    way, number, fault = outcome
+    channel, number, fault = outcome
     now_utc = utc_text(now_us)
     if fault is None:
         connection.execute(
             "UPDATE ECCMailWay SET doneUpTo = ?, tries = 0, nextTryUTC = NULL, failingSinceUTC = NULL,"
             " fault = NULL, lastSentUTC = ? WHERE way = ? AND doneUpTo < ?",
-            (number, now_utc, way, number),
+            (number, now_utc, channel, number),
         )
         return False
-    row = connection.execute("SELECT tries FROM ECCMailWay WHERE way = ?", (way,)).fetchone()
+    row = connection.execute("SELECT tries FROM ECCMailWay WHERE way = ?", (channel,)).fetchone()
     tries = (row[0] if row else 0) + 1
     gives_up = fault.is_of_letter and tries >= _GIVE_UP_TRIES
     pause_us = min(_LONGEST_PAUSE_US, _MINUTE_US * 2 ** min(tries - 1, 10))
@@ -138,21 +139,21 @@ def record(connection: sqlite3.Connection, outcome: Outcome, now_us: int) -> boo
             fault.line,
             number if gives_up else 0,
             now_utc,
-            way,
+            channel,
         ),
     )
     return gives_up
 
 
-def states(connection: sqlite3.Connection) -> list[WayState]:
+def states(connection: sqlite3.Connection) -> list[ChannelState]:
     """Say how each way stands."""
     rows = connection.execute(
         "SELECT way, (SELECT count(*) FROM ECCMail WHERE number > doneUpTo),"
         " lastSentUTC, failingSinceUTC, fault FROM ECCMailWay ORDER BY rowid"
     )
     return [
-        WayState(way, waiting, sent_utc and utc_us(sent_utc), since_utc and utc_us(since_utc), fault)
-        for way, waiting, sent_utc, since_utc, fault in rows
+        ChannelState(channel, waiting, sent_utc and utc_us(sent_utc), since_utc and utc_us(since_utc), fault)
+        for channel, waiting, sent_utc, since_utc, fault in rows
     ]
 
 

@@ -9,11 +9,11 @@ import sqlite3
 from functools import partial
 
 from ecc_listener.notifications import outbox
-from ecc_listener.notifications.channels import Ways
+from ecc_listener.notifications.channels import Channels
 from ecc_listener.notifications.errors import Fault
-from ecc_listener.notifications.outbox import Due, Outcome, WayState
+from ecc_listener.notifications.outbox import ChannelState, Due, Outcome
 from ecc_listener.notifications.status import OFF, mail_fault
-from ecc_listener.notifications.worker import Mailer
+from ecc_listener.notifications.worker import Worker
 from ecc_listener.storage.store import Store
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _OWN_FAULT = Fault("a fault in this program keeps it from being sent", "see the 
 class Post:
     """What goes between outbox and mail thread."""
 
-    def __init__(self, ways: Ways, store: Store) -> None:
+    def __init__(self, channels: Channels, store: Store) -> None:
         """Let these be the ways.
 
         Raises:
@@ -34,21 +34,21 @@ class Post:
         """
         self.fault: str | None = None
         """What keeps letters from being sent, in one line."""
-        self.is_on = bool(ways.names)
-        self._ways = ways
+        self.is_on = bool(channels.names)
+        self._ways = channels
         self._store = store
-        self._mailer: Mailer[Outcome] = Mailer()
+        self._mailer: Worker[Outcome] = Worker()
         self._handed: dict[tuple[str, int], Due] = {}
         self._outcomes: list[Outcome] = []
         self._failing: set[str] = set()
         self._next_prune_us = 0
-        gone = store.change(partial(outbox.set_ways, ways=ways.names))
-        for way, waiting in gone.items():
-            _log.warning("%s is told nothing any more; %d letters waited for it", way, waiting)
-        if ways.lines:
-            self._mailer.start(ways.check)
+        gone = store.change(partial(outbox.set_channels, channels=channels.names))
+        for channel, waiting in gone.items():
+            _log.warning("%s is told nothing any more; %d letters waited for it", channel, waiting)
+        if channels.lines:
+            self._mailer.start(channels.check)
         if self.is_on:
-            _log.info("Notices go to %s", ", ".join(ways.names))
+            _log.info("Notices go to %s", ", ".join(channels.names))
         else:
             _log.warning("Mail is %s", OFF)
 
@@ -68,10 +68,10 @@ class Post:
             return
         self._collect(now_us)
         if not self._mailer.is_busy:
-            letters = self._store.look(partial(outbox.due, now_us=now_us))
-            if letters:
-                self._handed = {(due.way, due.number): due for due in letters}
-                self._mailer.start(partial(self._ways.send, letters))
+            messages = self._store.look(partial(outbox.due, now_us=now_us))
+            if messages:
+                self._handed = {(due.channel, due.number): due for due in messages}
+                self._mailer.start(partial(self._ways.send, messages))
         if now_us >= self._next_prune_us:
             dropped = self._store.change(partial(outbox.prune, now_us=now_us))
             self._next_prune_us = now_us + _DAY_US
@@ -91,36 +91,36 @@ class Post:
         """Record the outcomes that have come; a letter of which the thread said nothing has failed."""
         self._outcomes += self._mailer.collect(within_s if self._mailer.is_busy else 0)
         if self._handed and not self._mailer.is_busy:
-            said = {(outcome.way, outcome.number) for outcome in self._outcomes}
+            said = {(outcome.channel, outcome.number) for outcome in self._outcomes}
             self._outcomes += [Outcome(*key, _OWN_FAULT) for key in self._handed.keys() - said]
         if self._outcomes:
             given_up, states = self._store.change(partial(_record, outcomes=self._outcomes, now_us=now_us))
             self.fault = mail_fault(states, now_us)
             self._say(given_up)
             for outcome in self._outcomes:
-                self._handed.pop((outcome.way, outcome.number), None)
+                self._handed.pop((outcome.channel, outcome.number), None)
             self._outcomes = []
 
     def _say(self, given_up: list[Outcome]) -> None:
         """Log a fault once at its beginning and once at its end."""
         begins: dict[str, list[str]] = {}
-        for way, number, fault in self._outcomes:
+        for channel, number, fault in self._outcomes:
             if fault is None:
-                _log.info("Letter %d is sent to %s", number, way)
-                if way in self._failing:
-                    _log.info("Letters get to %s again", way)
-                    self._failing.remove(way)
-            elif way not in self._failing:
-                self._failing.add(way)
-                begins.setdefault(fault.line, []).append(way)
-        for line, ways in begins.items():
-            _log.error("Letters don't get to %s, it is tried again: %s", ", ".join(ways), line)
-        for way, number, _ in given_up:
-            _log.error("Letter %d to %s is given up, it stands in ECCMail", number, way)
+                _log.info("Letter %d is sent to %s", number, channel)
+                if channel in self._failing:
+                    _log.info("Letters get to %s again", channel)
+                    self._failing.remove(channel)
+            elif channel not in self._failing:
+                self._failing.add(channel)
+                begins.setdefault(fault.line, []).append(channel)
+        for line, channels in begins.items():
+            _log.error("Letters don't get to %s, it is tried again: %s", ", ".join(channels), line)
+        for channel, number, _ in given_up:
+            _log.error("Letter %d to %s is given up, it stands in ECCMail", number, channel)
 
 
 def _record(
     connection: sqlite3.Connection, outcomes: list[Outcome], now_us: int
-) -> tuple[list[Outcome], list[WayState]]:
+) -> tuple[list[Outcome], list[ChannelState]]:
     given_up = [outcome for outcome in outcomes if outbox.record(connection, outcome, now_us)]
     return given_up, outbox.states(connection)

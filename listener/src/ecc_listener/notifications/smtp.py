@@ -33,9 +33,9 @@ class Account(NamedTuple):
     ca_file: Path | None
 
 
-def send(account: Account, letters: list[Due]) -> Iterator[Outcome]:
+def send(account: Account, messages: list[Due]) -> Iterator[Outcome]:
     """Send each letter to the destination that is its way; give what became of it as soon as it is known."""
-    waiting = list(letters)
+    waiting = list(messages)
     try:
         with _logged_in(account) as client:
             while waiting:
@@ -43,18 +43,18 @@ def send(account: Account, letters: list[Due]) -> Iterator[Outcome]:
                 del waiting[0]
     except (OSError, smtplib.SMTPException, UnicodeError) as error:
         fault = _explain(error, account)
-        yield from (Outcome(due.way, due.number, fault) for due in waiting)
+        yield from (Outcome(due.channel, due.number, fault) for due in waiting)
 
 
 def _deliver(client: "_Client", account: Account, due: Due) -> Outcome:
     message = envelope(due, account.server.address, account.destinations)
     try:
-        client.sendmail(account.server.address, [due.way], message.as_bytes())
+        client.sendmail(account.server.address, [due.channel], message.as_bytes())
     except smtplib.SMTPServerDisconnected:
         raise
     except smtplib.SMTPException as error:
-        return Outcome(due.way, due.number, _explain(error, account))
-    return Outcome(due.way, due.number, None)
+        return Outcome(due.channel, due.number, _explain(error, account))
+    return Outcome(due.channel, due.number, None)
 
 
 def _explain(error: Exception, account: Account) -> Fault:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, tzinfo
 
 from ecc_listener.local_time import day_and_time
-from ecc_listener.notifications.outbox import WayState
+from ecc_listener.notifications.outbox import ChannelState
 
 OFF = "off, nobody is told of a fault; secrets/README.md says how to turn it on"
 
 
-def mail_state(states: Sequence[WayState], now_us: int, zone: tzinfo) -> str:
+def mail_state(states: Sequence[ChannelState], now_us: int, zone: tzinfo) -> str:
     """Say in one line whether letters are sent, to whom, and since when not."""
     if not states:
         return OFF
@@ -18,13 +18,13 @@ def mail_state(states: Sequence[WayState], now_us: int, zone: tzinfo) -> str:
     if well:
         last_us = max(state.last_sent_us or 0 for state in well)
         sent = f"last sent {day_and_time(last_us, now_us, zone)}" if last_us else "nothing sent yet"
-        said.append(f"to {', '.join(state.way for state in well)}; {sent}")
+        said.append(f"to {', '.join(state.channel for state in well)}; {sent}")
     return "; ".join(one for one in said if one)
 
 
-def mail_fault(states: Sequence[WayState], now_us: int, zone: tzinfo = UTC) -> str | None:
+def mail_fault(states: Sequence[ChannelState], now_us: int, zone: tzinfo = UTC) -> str | None:
     """Say in one line what keeps letters from being sent, and since when; None: nothing does."""
-    faults: dict[str, list[WayState]] = {}
+    faults: dict[str, list[ChannelState]] = {}
     for state in states:
         if state.fault:
             faults.setdefault(state.fault, []).append(state)
@@ -33,6 +33,6 @@ def mail_fault(states: Sequence[WayState], now_us: int, zone: tzinfo = UTC) -> s
         since_us = min(state.failing_since_us or now_us for state in failing)
         waiting = max(state.waiting for state in failing)
         letters = {0: "", 1: ", 1 letter waits"}.get(waiting, f", {waiting} letters wait")
-        ways = ", ".join(state.way for state in failing)
-        lines.append(f"fails to {ways} since {day_and_time(since_us, now_us, zone)}{letters}: {fault}")
+        channels = ", ".join(state.channel for state in failing)
+        lines.append(f"fails to {channels} since {day_and_time(since_us, now_us, zone)}{letters}: {fault}")
     return "; ".join(lines) or None

@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 
-from ecc_listener.notifications.notice import KINDS, Facts, Notice
+from ecc_listener.notifications.notice import KINDS, Details, Notice
 from ecc_listener.storage.connection import utc_text, utc_us
 
 KEPT_DAYS = 400
@@ -27,12 +27,12 @@ def keep(connection: sqlite3.Connection, notices: Iterable[tuple[Notice, bool]])
                 one.number,
                 one.kind,
                 one.subject,
-                one.place,
+                one.location,
                 utc_text(one.since_us),
-                _text(one.over_us),
-                _text(one.told_us),
-                one.times_told,
-                json.dumps(one.facts),
+                _text(one.resolved_us),
+                _text(one.sent_us),
+                one.times_sent,
+                json.dumps(one.details),
                 utc_text(one.noticed_us),
                 done,
             )
@@ -72,12 +72,12 @@ def between(
     return _notices(connection, which, subject, utc_text(end_us), utc_text(start_us), count)
 
 
-def over_since(connection: sqlite3.Connection, time_us: int) -> list[Notice]:
+def resolved_since(connection: sqlite3.Connection, time_us: int) -> list[Notice]:
     """Give the notices that are done and ended after a time, the newest at the end."""
     return _notices(connection, "WHERE done = 1 AND overUTC > ? ORDER BY number", utc_text(time_us))
 
 
-def last_told(connection: sqlite3.Connection) -> Notice | None:
+def last_sent(connection: sqlite3.Connection) -> Notice | None:
     """Give the notice that was told last."""
     told = _notices(connection, "WHERE toldUTC IS NOT NULL ORDER BY toldUTC DESC, number LIMIT 1")
     return told[0] if told else None
@@ -95,8 +95,8 @@ def shift(connection: sqlite3.Connection, by_us: int) -> list[Notice]:
         one._replace(
             since_us=one.since_us + by_us,
             noticed_us=one.noticed_us + by_us,
-            over_us=None if one.over_us is None else one.over_us + by_us,
-            told_us=None if one.told_us is None else one.told_us + by_us,
+            resolved_us=None if one.resolved_us is None else one.resolved_us + by_us,
+            sent_us=None if one.sent_us is None else one.sent_us + by_us,
         )
         for one in pending(connection)
     ]
@@ -137,19 +137,19 @@ def _notices(connection: sqlite3.Connection, which: str, *values: object) -> lis
             utc_us(since),
             _us(over),
             _us(told),
-            times_told,
-            _facts(facts),
+            times,
+            _details(facts),
             utc_us(noticed),
         )
-        for number, kind, subject, place, since, over, told, times_told, facts, noticed in connection.execute(
+        for number, kind, subject, place, since, over, told, times, facts, noticed in connection.execute(
             f"SELECT {_COLUMNS} FROM ECCNotice {which}", values
         )
     ]
 
 
-def _facts(text: str) -> Facts:
-    facts: Facts = json.loads(text)
-    return facts
+def _details(text: str) -> Details:
+    details: Details = json.loads(text)
+    return details
 
 
 def _text(time_us: int | None) -> str | None:

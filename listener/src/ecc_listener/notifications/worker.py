@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
-class Mailer(Generic[Result]):
+class Worker(Generic[Result]):
     """A thread that is handed an act, and gives its results one by one."""
 
     def __init__(self) -> None:

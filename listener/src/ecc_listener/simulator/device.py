@@ -23,7 +23,7 @@ _OLD_FIRMWARE_NUMBER = 6
 _ROOM_TEMPERATURE_C = 20.0
 
 
-class Board(NamedTuple):
+class Device(NamedTuple):
     """One sensor."""
 
     name: str
@@ -38,12 +38,12 @@ class Board(NamedTuple):
     seed: int
 
 
-def boards(count: int, seed: int = 0) -> tuple[Board, ...]:
+def boards(count: int, seed: int = 0) -> tuple[Device, ...]:
     """Give the first `count` sensors, ECCTH01 and on; the sixth has the older firmware of 7 fields."""
     return tuple(_board(number, seed) for number in range(1, count + 1))
 
 
-def measure(board: Board, at: datetime) -> Reading:
+def measure(board: Device, at: datetime) -> Reading:
     """Give what a sensor measures at a time, rounded as it sends it."""
     return _measure(board, sky(at.timestamp()))
 
@@ -60,13 +60,13 @@ def encode(reading: Reading) -> bytes:
     return line.encode()
 
 
-def payload(board: Board, at: datetime) -> bytes:
+def payload(board: Device, at: datetime) -> bytes:
     """Give the line that a sensor sends at a time."""
     return encode(measure(board, at))
 
 
 def history(
-    sensors: Iterable[Board], start: datetime, end: datetime, interval: timedelta = INTERVAL
+    sensors: Iterable[Device], start: datetime, end: datetime, interval: timedelta = INTERVAL
 ) -> Iterator[tuple[int, Reading]]:
     """Give all readings from `start` to before `end`, as (microseconds since 1970, reading), in order."""
     sensors = tuple(sensors)
@@ -81,14 +81,14 @@ def charge_percent(battery_v: float) -> float:
     return (battery_v - EMPTY_V) / (FULL_V - EMPTY_V) * 100
 
 
-def _board(number: int, seed: int) -> Board:
+def _board(number: int, seed: int) -> Device:
     again, index = divmod(number - 1, len(ROOMS))
     room = ROOMS[index]
     chances = [chance(seed, number, one) for one in range(3)]
     mac = scatter(seed, number, 3) & 0xFFFFFF
     is_old = number == _OLD_FIRMWARE_NUMBER
     life_s = (380 + 100 * chances[0]) * DAY_S
-    return Board(
+    return Device(
         name=f"ECCTH{number:02d}",
         room=room,
         location=None if is_old else f"{room.name} {again + 1}" if again else room.name,
@@ -102,7 +102,7 @@ def _board(number: int, seed: int) -> Board:
     )
 
 
-def _measure(board: Board, above: Sky) -> Reading:
+def _measure(board: Device, above: Sky) -> Reading:
     room = climate(board.room, above, board.seed)
     noise = scatter(board.key, int(above.at_s))
     temperature_c = room.temperature_c + ((noise & 0xFFFF) / 0xFFFF - 0.5) * 0.1
@@ -123,7 +123,7 @@ def _measure(board: Board, above: Sky) -> Reading:
     )
 
 
-def _battery_v(board: Board, at_s: float, temperature_c: float) -> float:
+def _battery_v(board: Device, at_s: float, temperature_c: float) -> float:
     """Discharge: nearly flat for long, steep at the end; cold takes some millivolts. Then it is replaced."""
     used = (at_s - board.battery_changed_s) % board.battery_life_s / board.battery_life_s
     return 3.52 - 0.42 * used - 0.9 * used**8 - 0.003 * (_ROOM_TEMPERATURE_C - temperature_c)

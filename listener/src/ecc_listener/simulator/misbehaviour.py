@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ecc_listener.readings.reading import Reading
 from ecc_listener.simulator.climate import dew_point_c
-from ecc_listener.simulator.device import Board, charge_percent, encode, measure, payload
+from ecc_listener.simulator.device import Device, charge_percent, encode, measure, payload
 
 CLASH, LOCKED_OUT = "clash", "locked-out"
 
@@ -36,7 +36,7 @@ _POWER_ON_F = 185.0
 class Turn(NamedTuple):
     """A sensor's time to send: its number counts from 0, `step` lies between two turns."""
 
-    board: Board
+    board: Device
     number: int
     at: datetime
     step: timedelta

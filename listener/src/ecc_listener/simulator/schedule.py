@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from ecc_listener.credentials import Credentials
 from ecc_listener.simulator.clients import Account, Fleet
-from ecc_listener.simulator.device import Board
+from ecc_listener.simulator.device import Device
 from ecc_listener.simulator.misbehaviour import CLASH, LOCKED_OUT, Turn, sendings
 
 
@@ -16,7 +16,7 @@ from ecc_listener.simulator.misbehaviour import CLASH, LOCKED_OUT, Turn, sending
 class Plan:
     """What is to be played."""
 
-    sensors: tuple[Board, ...]
+    sensors: tuple[Device, ...]
     misbehaviours: tuple[str | None, ...]
     every_s: float
     step: timedelta

@@ -9,7 +9,7 @@ from ecc_listener.notifications.notice import KINDS, Notice
 from ecc_listener.notifications.wording.choose import say
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError
-from ecc_listener.web.preferences import Taste
+from ecc_listener.web.preferences import Preferences
 from ecc_listener.web.reader import reading
 
 MAX_NOTICES = 200
@@ -49,14 +49,16 @@ def notices(settings: Settings, name: str, start_us: int, end_us: int) -> list[N
     return [notice for notice in found if not _is_event(notice) or notice.since_us >= start_us]
 
 
-def described(notice: Notice, taste: Taste, now_us: int) -> dict[str, Any]:
+def described(notice: Notice, preferences: Preferences, now_us: int) -> dict[str, Any]:
     """Describe a notice, as it was while it lasted; what happened and has no end is over at once."""
-    over_us = notice.since_us if _is_event(notice) else notice.over_us
+    resolved_us = notice.since_us if _is_event(notice) else notice.resolved_us
     return {
         "kind": notice.kind,
-        "headline": say(notice._replace(over_us=None), notice.over_us or now_us, taste.zone).headline,
+        "headline": say(
+            notice._replace(resolved_us=None), notice.resolved_us or now_us, preferences.zone
+        ).headline,
         "since_s": notice.since_us // 1_000_000,
-        "over_s": None if over_us is None else over_us // 1_000_000,
+        "over_s": None if resolved_us is None else resolved_us // 1_000_000,
     }
 
 

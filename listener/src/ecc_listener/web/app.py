@@ -22,10 +22,10 @@ from ecc_listener.credentials import Credentials
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.web import api, events, history, live, rooms, system, units
-from ecc_listener.web.auth import Gate
+from ecc_listener.web.auth import BasicAuth
 from ecc_listener.web.backup_folder import BackupFolder
 from ecc_listener.web.responses import problem
-from ecc_listener.web.security import Guard
+from ecc_listener.web.security import SecurityMiddleware
 from ecc_listener.web.snapshot import Observer
 
 _ROUTES: list[BaseRoute] = [
@@ -57,7 +57,7 @@ def create(settings: Settings, credentials: Credentials | None, now_us: Callable
         routes=_ROUTES,
         lifespan=_lifespan,
         middleware=[
-            Middleware(Guard, gate=Gate(credentials)),
+            Middleware(SecurityMiddleware, gate=BasicAuth(credentials)),
             Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4),
         ],
         exception_handlers={HTTPException: problem, StoreError: problem, 500: problem},

@@ -17,7 +17,7 @@ MAX_GUESSES, _WINDOW_US = 10, 60_000_000
 _MAX_ADDRESSES = 1_000
 
 
-class Gate:
+class BasicAuth:
     """Knows the password, and who guessed it wrong lately."""
 
     def __init__(self, credentials: Credentials | None) -> None:

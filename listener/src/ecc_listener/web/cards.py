@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ecc_listener.web.latest import Room
-from ecc_listener.web.preferences import Taste
+from ecc_listener.web.preferences import Preferences
 
 _STEP, _HEIGHT, _MARGIN = 2, 64, 6
 
@@ -40,7 +40,7 @@ class Card(NamedTuple):
     last_us: int
 
 
-def card(room: Room, troubles: Sequence[str], taste: Taste) -> Card:
+def card(room: Room, troubles: Sequence[str], preferences: Preferences) -> Card:
     """Make a room's card; `troubles` are headlines of what is wrong with it."""
     line, area = _paths(room)
     bars, signal = next((bars, word) for least, bars, word in _SIGNALS if room.rssi_dbm >= least)
@@ -53,7 +53,7 @@ def card(room: Room, troubles: Sequence[str], taste: Taste) -> Card:
         trend=_trend(room.trend_f_per_h),
         humidity_percent=room.humidity_percent,
         dew_point_f=room.dew_point_f,
-        range=_range(room, taste),
+        range=_range(room, preferences),
         line=line,
         area=area,
         battery_percent=room.battery_percent,
@@ -83,12 +83,12 @@ def _trend(trend_f_per_h: float | None) -> str | None:
     return "rising" if trend_f_per_h > 0 else "falling"
 
 
-def _range(room: Room, taste: Taste) -> str | None:
+def _range(room: Room, preferences: Preferences) -> str | None:
     values = [sample[0] for sample in room.day if sample]
     if len(values) < 2:  # noqa: PLR2004 - one is no range
         return None
-    low, high = (f"{taste.degrees(one):.0f}" for one in (min(values), max(values)))
-    return (f"{low} to {high} {taste.unit}" if low != high else f"{low} {taste.unit}").replace(
+    low, high = (f"{preferences.degrees(one):.0f}" for one in (min(values), max(values)))
+    return (f"{low} to {high} {preferences.unit}" if low != high else f"{low} {preferences.unit}").replace(
         "-", "\N{MINUS SIGN}"
     )
 

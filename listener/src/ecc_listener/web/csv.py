@@ -8,9 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ecc_listener.web.preferences import Taste
+from ecc_listener.web.preferences import Preferences
 from ecc_listener.web.query import asked_by, history_of, places_of, utc_iso
-from ecc_listener.web.responses import taste_of
+from ecc_listener.web.responses import preferences_of
 from ecc_listener.web.series import MAX_POINTS, MEASURES, Point, series
 
 MAX_YEARS = 6
@@ -18,20 +18,20 @@ MAX_YEARS = 6
 
 def table(request: Request) -> Response:
     """Give the points of some sensors in a range, and with `years` in the same one of years before."""
-    taste = taste_of(request)
+    preferences = preferences_of(request)
     file = io.StringIO()
     writer = csv.writer(file)
-    measures = (f"temperature_{taste.units}", "humidity_percent", f"dew_point_{taste.units}")
+    measures = (f"temperature_{preferences.units}", "humidity_percent", f"dew_point_{preferences.units}")
     columns = [f"{measure}_{part}" for measure in measures for part in ("min", "mean", "max")]
-    zone = taste.zone_name or "server"
+    zone = preferences.zone_name or "server"
     writer.writerow([f"time ({zone})", "time_utc", "sensor", "place", "readings", *columns])
-    writer.writerows(_lines(request, taste))
+    writer.writerows(_lines(request, preferences))
     headers = {"Content-Disposition": 'attachment; filename="history.csv"', "Cache-Control": "no-store"}
     # With the mark by which spreadsheets know UTF-8.
     return Response("\ufeff" + file.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _lines(request: Request, taste: Taste) -> Iterator[list[object]]:
+def _lines(request: Request, preferences: Preferences) -> Iterator[list[object]]:
     asked, history, places = asked_by(request), history_of(request), places_of(request)
     for years in range(_years(request)):
         _, start_us, end_us = asked.before(years)
@@ -39,7 +39,7 @@ def _lines(request: Request, taste: Taste) -> Iterator[list[object]]:
             about = _plain(name), _plain(places.get(name) or "")
             for point in series(history, name, start_us, end_us, MAX_POINTS).points:
                 if point.readings:
-                    yield _line(point, about, taste)
+                    yield _line(point, about, preferences)
 
 
 def _years(request: Request) -> int:
@@ -49,12 +49,12 @@ def _years(request: Request) -> int:
     return int(text)
 
 
-def _line(point: Point, about: tuple[str, str], taste: Taste) -> list[object]:
+def _line(point: Point, about: tuple[str, str], preferences: Preferences) -> list[object]:
     time_us = round(point.time_s * 1_000_000)
-    local = f"{taste.moment(time_us):%Y-%m-%d %H:%M:%S}"
+    local = f"{preferences.moment(time_us):%Y-%m-%d %H:%M:%S}"
     line: list[object] = [local, utc_iso(time_us), *about, point.readings]
     for measure, band in zip(MEASURES, point.bands, strict=True):
-        convert = taste.degrees if measure.endswith("_f") else float
+        convert = preferences.degrees if measure.endswith("_f") else float
         line += [round(convert(value), 2) for value in band] if band else [None] * 3
     return line
 

@@ -14,7 +14,7 @@ from ecc_listener.notifications.notice import KINDS, Notice
 from ecc_listener.notifications.wording.choose import say
 from ecc_listener.storage.connection import StoreError, utc_text, utc_us
 from ecc_listener.web.reader import reading
-from ecc_listener.web.responses import count_asked, data, page, taste_of, wants_json
+from ecc_listener.web.responses import count_asked, data, page, preferences_of, wants_json
 
 _SHOWN, _MOST = 50, 500
 _PAYLOAD_SHOWN = 300
@@ -94,8 +94,8 @@ def events(request: Request) -> Response:
         found, fault = Events([], [], [], 0, 0), str(error)
     if wants_json(request):
         return data(_described(found, request.app.state.now_us()))
-    taste, now_us = taste_of(request), request.app.state.now_us()
-    told = [(notice, say(notice, now_us, taste.zone), _lasted(notice)) for notice in found.notices]
+    preferences, now_us = preferences_of(request), request.app.state.now_us()
+    told = [(notice, say(notice, now_us, preferences.zone), _lasted(notice)) for notice in found.notices]
     going_on = [one for one in told if one[2] is None and not KINDS[one[0].kind].is_event]
     over = [one for one in told if one not in going_on]
     return page(request, "events.html", events=found, going_on=going_on, over=over, fault=fault)
@@ -103,7 +103,7 @@ def events(request: Request) -> Response:
 
 def _lasted(notice: Notice) -> str | None:
     """Say how long a notice lasted; None: it goes on, or is a moment."""
-    return None if notice.over_us is None else duration(notice.over_us - notice.since_us)
+    return None if notice.resolved_us is None else duration(notice.resolved_us - notice.since_us)
 
 
 def _described(found: Events, now_us: int) -> dict[str, object]:
@@ -131,12 +131,12 @@ def _notice(notice: Notice, now_us: int) -> dict[str, object]:
         "number": notice.number,
         "kind": notice.kind,
         "sensor": notice.subject or None,
-        "location": notice.place,
+        "location": notice.location,
         "headline": say(notice, now_us, UTC).headline,
         "since_utc": utc_text(notice.since_us),
-        "over_utc": None if notice.over_us is None else utc_text(notice.over_us),
-        "told_utc": None if notice.told_us is None else utc_text(notice.told_us),
-        "times_told": notice.times_told,
+        "over_utc": None if notice.resolved_us is None else utc_text(notice.resolved_us),
+        "told_utc": None if notice.sent_us is None else utc_text(notice.sent_us),
+        "times_told": notice.times_sent,
     }
 
 

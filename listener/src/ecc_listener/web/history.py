@@ -13,7 +13,7 @@ from ecc_listener.web import csv
 from ecc_listener.web.annotations import described, limits, notices
 from ecc_listener.web.overall_status import troubles_of
 from ecc_listener.web.query import MAX_SENSORS, Asked, asked_by, history_of, places_of, time_us, utc_iso
-from ecc_listener.web.responses import data, page, taste_of, wants_json
+from ecc_listener.web.responses import data, page, preferences_of, wants_json
 from ecc_listener.web.series import MAX_POINTS, MEASURES, Series, series
 
 COMFORT_HUMIDITY_PERCENT = (40, 60)
@@ -25,9 +25,9 @@ def view(request: Request) -> Response:
     """Show the page; the charts' data is fetched by its script."""
     if wants_json(request):
         return api(request)
-    query, history, sight = request.query_params, history_of(request), request.app.state.observer.look()
+    query, history, snapshot = request.query_params, history_of(request), request.app.state.observer.look()
     places = places_of(request)
-    fault, sensors, first_us = sight.fault, [], request.app.state.now_us()
+    fault, sensors, first_us = snapshot.fault, [], request.app.state.now_us()
     try:
         sensors = sorted(history.sensors(), key=lambda name: ((places.get(name) or name).casefold(), name))
         first_us = min((utc_us(file.first_utc) for file in history.files()), default=first_us)
@@ -40,7 +40,9 @@ def view(request: Request) -> Response:
         request,
         "history.html",
         fault=fault,
-        stopped=next((one for one in troubles_of(sight, taste_of(request)) if one.kind == "listener"), None),
+        stopped=next(
+            (one for one in troubles_of(snapshot, preferences_of(request)) if one.kind == "listener"), None
+        ),
         rooms=[(name, places.get(name)) for name in sensors],
         chosen=chosen or sensors[:1],
         first_s=first_us // 1_000_000,
@@ -73,10 +75,10 @@ def _marks(request: Request, name: str, asked: Asked) -> dict[str, Any]:
     state = request.app.state
     place = places_of(request).get(name)
     told = notices(state.settings, name, asked.start_us, asked.end_us)
-    taste, now_us = taste_of(request), state.now_us()
+    preferences, now_us = preferences_of(request), state.now_us()
     return {
         "limits": limits(state.settings.limits_file_path, name, place),
-        "notices": [described(notice, taste, now_us) for notice in told],
+        "notices": [described(notice, preferences, now_us) for notice in told],
     }
 
 

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from ecc_listener.web.preferences import Taste
-from ecc_listener.web.responses import taste_of
+from ecc_listener.web.preferences import Preferences
+from ecc_listener.web.responses import preferences_of
 from ecc_listener.web.rooms import View, view
-from ecc_listener.web.snapshot import Observer, Sight
+from ecc_listener.web.snapshot import Observer, Snapshot
 
 MAX_VIEWERS = 400
 _POLL_S = 1.0
@@ -32,19 +32,19 @@ class Hub:
         self._observer = observer
         self._viewers = 0
         self._poller: asyncio.Task[None] | None = None
-        self._next: asyncio.Future[Sight] | None = None
-        self._seen: tuple[Sight | None, dict[Taste, View]] = None, {}
+        self._next: asyncio.Future[Snapshot] | None = None
+        self._seen: tuple[Snapshot | None, dict[Preferences, View]] = None, {}
 
     def is_full(self) -> bool:
         """Say whether no further viewer may come."""
         return self._viewers >= MAX_VIEWERS
 
-    async def messages(self, taste: Taste, version: str) -> AsyncIterator[str]:
+    async def messages(self, preferences: Preferences, version: str) -> AsyncIterator[str]:
         """Give what changes for a viewer who has a version, event by event, without end."""
         self._viewers += 1
         try:
             shown: dict[str, str] = {}
-            seen = self._view(await run_in_threadpool(self._observer.look), taste)
+            seen = self._view(await run_in_threadpool(self._observer.look), preferences)
             if seen.version == version:
                 shown = seen.parts
             yield "retry: 3000\n\n"
@@ -53,23 +53,23 @@ class Hub:
                 if seen.parts != shown:
                     yield _event(seen, shown)
                     shown, beats = seen.parts, 0
-                seen, beats = self._view(await self._look(), taste), beats + 1
+                seen, beats = self._view(await self._look(), preferences), beats + 1
                 if beats >= _BEATS:
                     yield "event: beat\ndata:\n\n"
                     beats = 0
         finally:
             self._viewers -= 1
 
-    def _view(self, sight: Sight, taste: Taste) -> View:
+    def _view(self, snapshot: Snapshot, preferences: Preferences) -> View:
         """Put it together once for all viewers of one taste."""
-        if self._seen[0] is not sight:
-            self._seen = sight, {}
+        if self._seen[0] is not snapshot:
+            self._seen = snapshot, {}
         views = self._seen[1]
-        if taste not in views:
-            views[taste] = view(sight, taste)
-        return views[taste]
+        if preferences not in views:
+            views[preferences] = view(snapshot, preferences)
+        return views[preferences]
 
-    async def _look(self) -> Sight:
+    async def _look(self) -> Snapshot:
         """Wait for the next look of the one poller."""
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
@@ -79,9 +79,9 @@ class Hub:
 
     async def _poll(self) -> None:
         await asyncio.sleep(_POLL_S)
-        sight = await run_in_threadpool(self._observer.look)
+        snapshot = await run_in_threadpool(self._observer.look)
         if self._next:
-            self._next.set_result(sight)
+            self._next.set_result(snapshot)
         self._next = None
 
 
@@ -98,7 +98,7 @@ async def live(request: Request) -> Response:
     if hub.is_full():
         raise HTTPException(503, "Too many pages are open at once.", {"Retry-After": "60"})
     version = request.headers.get("last-event-id") or request.query_params.get("have", "")
-    messages = hub.messages(taste_of(request), version)
+    messages = hub.messages(preferences_of(request), version)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(messages, media_type="text/event-stream", headers=headers)
 

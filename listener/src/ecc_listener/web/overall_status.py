@@ -11,8 +11,8 @@ from ecc_listener import health
 from ecc_listener.health import Health
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.notifications.wording.choose import say
-from ecc_listener.web.preferences import Taste, utc_iso_us
-from ecc_listener.web.snapshot import Sight
+from ecc_listener.web.preferences import Preferences, utc_iso_us
+from ecc_listener.web.snapshot import Snapshot
 
 _AS_BEFORE = "what is shown is what was known then."
 _HOUR_US = 3_600_000_000
@@ -28,7 +28,7 @@ class Trouble(NamedTuple):
     since_us: int | None
     cause: str | None
     advice: str
-    facts: tuple[tuple[str, str], ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
 
 
 def headline(troubles: list[Trouble]) -> str:
@@ -38,34 +38,38 @@ def headline(troubles: list[Trouble]) -> str:
     return "One thing needs somebody" if len(troubles) == 1 else f"{len(troubles)} things need somebody"
 
 
-def troubles_of(sight: Sight, taste: Taste) -> list[Trouble]:
+def troubles_of(snapshot: Snapshot, preferences: Preferences) -> list[Trouble]:
     """Say what is wrong, the gravest first."""
-    noticed = [_noticed(notice, sight.at_us, taste) for notice in sight.notices]
+    noticed = [_noticed(notice, snapshot.at_us, preferences) for notice in snapshot.notices]
     kinds = {trouble.kind for trouble in noticed}
-    told, now = sight.health, datetime.fromtimestamp(sight.at_us / 1e6, UTC)
+    told, now = snapshot.health, datetime.fromtimestamp(snapshot.at_us / 1e6, UTC)
     if told is None:
-        own = [_stopped("The listener is not running", sight, taste)]
+        own = [_stopped("The listener is not running", snapshot, preferences)]
     elif abs(now - datetime.fromisoformat(told.written_utc)) > timedelta(seconds=health.STALE_S):
-        written = taste.when(utc_iso_us(told.written_utc), sight.at_us)
-        own = [_stopped(f"The listener has said nothing since {written}", sight, taste)]
+        written = preferences.when(utc_iso_us(told.written_utc), snapshot.at_us)
+        own = [_stopped(f"The listener has said nothing since {written}", snapshot, preferences)]
     else:
         own = _of_running(told, kinds)
-    if sight.fault:
+    if snapshot.fault:
         advice = "The page shows it again by itself as soon as that is mended."
-        own.append(Trouble("database", "", "The database can't be read", None, f"{sight.fault}.", advice))
+        own.append(Trouble("database", "", "The database can't be read", None, f"{snapshot.fault}.", advice))
     return own + noticed
 
 
-def _noticed(notice: Notice, now_us: int, taste: Taste) -> Trouble:
+def _noticed(notice: Notice, now_us: int, preferences: Preferences) -> Trouble:
     # By the hour: a text that changes each minute would have a screen reader talk all day.
     at_us = max(now_us - now_us % _HOUR_US, notice.noticed_us, notice.since_us)
-    words = say(notice, at_us, taste.zone)
+    words = say(notice, at_us, preferences.zone)
     return Trouble(notice.kind, notice.subject, words.headline, notice.since_us, *words[1:])
 
 
-def _stopped(headline: str, sight: Sight, taste: Taste) -> Trouble:
-    last_us = max((room.last_us for room in sight.rooms), default=None)
-    last = f"The newest reading is of {taste.when(last_us, sight.at_us)}; {_AS_BEFORE}" if last_us else None
+def _stopped(headline: str, snapshot: Snapshot, preferences: Preferences) -> Trouble:
+    last_us = max((room.last_us for room in snapshot.rooms), default=None)
+    last = (
+        f"The newest reading is of {preferences.when(last_us, snapshot.at_us)}; {_AS_BEFORE}"
+        if last_us
+        else None
+    )
     advice = "On the server, make up starts it; make logs says why it ended."
     return Trouble("listener", "", headline, last_us, last, advice)
 

@@ -20,7 +20,7 @@ _MAX_ZONE_LENGTH = 40
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 
-class Taste(NamedTuple):
+class Preferences(NamedTuple):
     """What a viewer chose."""
 
     units: Units
@@ -62,7 +62,7 @@ class Taste(NamedTuple):
         return moment.strftime(form)
 
 
-def taste(cookies: Mapping[str, str], languages: str) -> Taste:
+def preferences(cookies: Mapping[str, str], languages: str) -> Preferences:
     """Read a viewer's taste; what makes no sense counts as not given."""
     units = cookies.get("units")
     zone_name: str | None = cookies.get("zone", "").replace("%2F", "/")
@@ -71,7 +71,7 @@ def taste(cookies: Mapping[str, str], languages: str) -> Taste:
     if units not in UNITS:
         first = languages.split(",", 1)[0].strip().lower()
         units = "f" if not first or first.startswith(_FAHRENHEIT_LANDS) else "c"
-    return Taste("f" if units == "f" else "c", zone_name)
+    return Preferences("f" if units == "f" else "c", zone_name)
 
 
 @lru_cache(64)

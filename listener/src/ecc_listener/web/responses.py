@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from ecc_listener import __version__
 from ecc_listener.storage.connection import StoreError
-from ecc_listener.web.preferences import UNITS, Taste, ago, iso, size, taste, utc_iso_us
+from ecc_listener.web.preferences import UNITS, Preferences, ago, iso, preferences, size, utc_iso_us
 
 VIEWS = (("/", "Rooms"), ("/history", "History"), ("/events", "Events"), ("/stack", "Stack"))
 """What the page's navigation offers."""
@@ -27,9 +27,9 @@ _templates.filters |= {"ago": ago, "iso": iso, "size": size, "us": utc_iso_us}
 _templates.globals |= {"version": __version__, "views": VIEWS, "all_units": UNITS}
 
 
-def taste_of(request: Request) -> Taste:
+def preferences_of(request: Request) -> Preferences:
     """Give the viewer's units and time zone."""
-    return taste(request.cookies, request.headers.get("accept-language", ""))
+    return preferences(request.cookies, request.headers.get("accept-language", ""))
 
 
 def wants_json(request: Request) -> bool:
@@ -40,16 +40,16 @@ def wants_json(request: Request) -> bool:
     return "application/json" in accept and "text/html" not in accept
 
 
-def render(template: str, taste: Taste, now_us: int, **values: Any) -> Markup:  # noqa: ANN401 - a template takes anything
+def render(template: str, preferences: Preferences, now_us: int, **values: Any) -> Markup:  # noqa: ANN401 - a template takes anything
     """Fill a template; everything in it is escaped, so it may stand in another one."""
-    text = _templates.get_template(template).render(taste=taste, now_us=now_us, **values)
+    text = _templates.get_template(template).render(preferences=preferences, now_us=now_us, **values)
     return Markup(text)  # noqa: S704 - escaped by the template
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:  # noqa: ANN401 - likewise
     """Give a page as this viewer likes it."""
     now_us = request.app.state.now_us()
-    text = render(template, taste_of(request), now_us, path=request.url.path, **values)
+    text = render(template, preferences_of(request), now_us, path=request.url.path, **values)
     headers = {"Vary": "Accept, Accept-Language, Cookie", "Cache-Control": "no-store"}
     return HTMLResponse(text, status, headers)
 

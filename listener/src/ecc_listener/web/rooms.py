@@ -14,9 +14,9 @@ from ecc_listener.storage.connection import utc_text
 from ecc_listener.web.cards import card, key
 from ecc_listener.web.latest import Room
 from ecc_listener.web.overall_status import Trouble, headline, troubles_of
-from ecc_listener.web.preferences import Taste, ago, iso
-from ecc_listener.web.responses import data, page, render, taste_of, wants_json
-from ecc_listener.web.snapshot import Sight
+from ecc_listener.web.preferences import Preferences, ago, iso
+from ecc_listener.web.responses import data, page, preferences_of, render, wants_json
+from ecc_listener.web.snapshot import Snapshot
 
 _MAX_CARDS, _MAX_TROUBLES = 200, 10
 _AGO = "<!--ago-->"
@@ -41,21 +41,21 @@ class View(NamedTuple):
         return blake2s("\0".join(self.parts.values()).encode(errors="replace"), digest_size=9).hexdigest()
 
 
-def view(sight: Sight, taste: Taste) -> View:
+def view(snapshot: Snapshot, preferences: Preferences) -> View:
     """Put together what a viewer sees."""
-    last_us = max((room.last_us for room in sight.rooms), default=None)
-    troubles = troubles_of(sight, taste)
+    last_us = max((room.last_us for room in snapshot.rooms), default=None)
+    troubles = troubles_of(snapshot, preferences)
     by_sensor: dict[str, tuple[str, ...]] = {}
     for trouble in troubles:
         by_sensor[trouble.sensor] = (*by_sensor.get(trouble.sensor, ()), trouble.headline)
     cards = {
-        key(room.name): _card(room, by_sensor.get(room.name, ()), taste)
-        for room in in_order(sight.rooms, by_sensor)[:_MAX_CARDS]
+        key(room.name): _card(room, by_sensor.get(room.name, ()), preferences)
+        for room in in_order(snapshot.rooms, by_sensor)[:_MAX_CARDS]
     }
     said = render(
         "verdict.html",
-        taste,
-        sight.at_us,
+        preferences,
+        snapshot.at_us,
         headline=headline(troubles),
         troubles=troubles[:_MAX_TROUBLES],
         more=len(troubles) - _MAX_TROUBLES,
@@ -70,36 +70,36 @@ def in_order(rooms: Iterable[Room], in_trouble: Iterable[str]) -> list[Room]:
 
 
 @lru_cache(1_000)
-def _card(room: Room, troubles: tuple[str, ...], taste: Taste) -> Markup:
-    return render("room.html", taste, 0, room=card(room, troubles, taste))
+def _card(room: Room, troubles: tuple[str, ...], preferences: Preferences) -> Markup:
+    return render("room.html", preferences, 0, room=card(room, troubles, preferences))
 
 
 def rooms(request: Request) -> Response:
     """Show the rooms."""
-    sight: Sight = request.app.state.observer.look()
+    snapshot: Snapshot = request.app.state.observer.look()
     if wants_json(request):
-        return data(_described(sight))
-    seen = view(sight, taste_of(request))
-    last_us = {key(room.name): room.last_us for room in sight.rooms}
+        return data(_described(snapshot))
+    seen = view(snapshot, preferences_of(request))
+    last_us = {key(room.name): room.last_us for room in snapshot.rooms}
     return page(
         request,
         "rooms.html",
         verdict=seen.verdict,
-        cards=[html.replace(_AGO, ago(last_us[one], sight.at_us)) for one, html in seen.cards.items()],
-        sensors=len(sight.rooms),
+        cards=[html.replace(_AGO, ago(last_us[one], snapshot.at_us)) for one, html in seen.cards.items()],
+        sensors=len(snapshot.rooms),
         last_us=seen.last_us,
         state=seen.version,
-        fault=sight.fault,
+        fault=snapshot.fault,
     )
 
 
-def _described(sight: Sight) -> dict[str, object]:
-    troubles = troubles_of(sight, Taste("f", "UTC"))
+def _described(snapshot: Snapshot) -> dict[str, object]:
+    troubles = troubles_of(snapshot, Preferences("f", "UTC"))
     return {
-        "at_utc": utc_text(sight.at_us),
+        "at_utc": utc_text(snapshot.at_us),
         "is_well": not troubles,
         "troubles": [_trouble(one) for one in troubles],
-        "rooms": [_room(one) for one in sight.rooms],
+        "rooms": [_room(one) for one in snapshot.rooms],
     }
 
 

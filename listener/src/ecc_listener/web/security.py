@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ecc_listener.web.auth import Gate
+from ecc_listener.web.auth import BasicAuth
 from ecc_listener.web.responses import problem
 
 HEADERS = {
@@ -43,10 +43,10 @@ def is_own_name(host: str) -> bool:
     return bool(_OWN_NAME.fullmatch(re.sub(r":\d{1,5}$", "", host).removesuffix(".")))
 
 
-class Guard:
+class SecurityMiddleware:
     """Lets through what may pass, and puts the headers on every answer."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, gate: BasicAuth) -> None:
         """Take the application behind, and who knows the password."""
         self._app = app
         self._gate = gate

@@ -21,7 +21,7 @@ _FRESH_US = 500_000
 _ANEW_US = 60_000_000
 
 
-class Sight(NamedTuple):
+class Snapshot(NamedTuple):
     """The rooms, open notices, the gravest first, and the listener; `fault`: why the file can't be read."""
 
     at_us: int
@@ -39,12 +39,12 @@ class Observer:
         self._settings = settings
         self._now_us = now_us
         self._latest = Latest()
-        self._sight: Sight | None = None
+        self._sight: Snapshot | None = None
         self._signature: object = None
         self._read_us = 0
         self._lock = threading.Lock()
 
-    def look(self) -> Sight:
+    def look(self) -> Snapshot:
         """Give what is known now; at most half a second old."""
         with self._lock:
             now_us = self._now_us()
@@ -60,16 +60,16 @@ class Observer:
                 self._signature, self._read_us = signature, now_us
             return self._sight
 
-    def _read(self, now_us: int, told: Health | None) -> Sight:
+    def _read(self, now_us: int, told: Health | None) -> Snapshot:
         try:
             with reading(self._settings.database_file_path) as connection:
                 rooms = tuple(self._latest.read(connection, now_us))
                 notices = [one for one in open_now(connection) if not KINDS[one.kind].is_event]
                 notices.sort(key=lambda one: (KINDS[one.kind].rank, one.since_us))
-                return Sight(now_us, rooms, tuple(notices), told, None)
+                return Snapshot(now_us, rooms, tuple(notices), told, None)
         except StoreError as error:
             # What was seen last is better than nothing, as long as it is said.
-            seen = self._sight or Sight(now_us, (), (), None, None)
+            seen = self._sight or Snapshot(now_us, (), (), None, None)
             return seen._replace(at_us=now_us, health=told, fault=str(error))
 
 

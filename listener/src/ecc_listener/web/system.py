@@ -16,7 +16,7 @@ from ecc_listener.storage.files import archives
 from ecc_listener.web.backup_folder import BackupFolder
 from ecc_listener.web.reader import reading
 from ecc_listener.web.responses import data, page, wants_json
-from ecc_listener.web.snapshot import Sight
+from ecc_listener.web.snapshot import Snapshot
 
 _HOUR_US = 3_600_000_000
 _MAX_COUNTED = 100_000
@@ -42,7 +42,7 @@ class Stack(NamedTuple):
     letters_waiting: int | None
     letter_sent_us: int | None
     """When the last letter was sent."""
-    ways: int | None
+    channels: int | None
     """To how many addresses letters go; 0: mail is off."""
     sizes: Sizes
     archived_us: int | None
@@ -52,21 +52,21 @@ class Stack(NamedTuple):
     fault: str | None
 
 
-def look(settings: Settings, backups: BackupFolder, sight: Sight) -> Stack:
+def look(settings: Settings, backups: BackupFolder, snapshot: Snapshot) -> Stack:
     """Gather it."""
     database = settings.database_file_path
     fault: str | None = None
     counts = _Counts()
     try:
         with reading(database) as connection:
-            counts = _counts(connection, sight)
+            counts = _counts(connection, snapshot)
     except StoreError as error:
         fault = str(error)
     made = archives(database)
     modified_us = [int(status.st_mtime * 1e6) for path in made if (status := _stat(path))]
     backup, answers = backups.look()
     return Stack(
-        len(sight.rooms),
+        len(snapshot.rooms),
         *counts,
         sizes=_sizes(database, made),
         archived_us=max(modified_us, default=None),
@@ -82,21 +82,21 @@ class _Counts(NamedTuple):
     rejected_day: int | None = None
     letters_waiting: int | None = None
     letter_sent_us: int | None = None
-    ways: int | None = None
+    channels: int | None = None
 
 
-def _counts(connection: sqlite3.Connection, sight: Sight) -> _Counts:
+def _counts(connection: sqlite3.Connection, snapshot: Snapshot) -> _Counts:
     readings = [
-        sum(_count(connection, room.name, sight.at_us - hours * _HOUR_US) for room in sight.rooms)
+        sum(_count(connection, room.name, snapshot.at_us - hours * _HOUR_US) for room in snapshot.rooms)
         for hours in (1, 24)
     ]
-    since = utc_text(sight.at_us - 24 * _HOUR_US)
+    since = utc_text(snapshot.at_us - 24 * _HOUR_US)
     query = "SELECT count(*) FROM (SELECT 1 FROM ECCRejected WHERE receivedUTC >= ? LIMIT ?)"
     rejected: int = connection.execute(query, (since, _MAX_COUNTED)).fetchone()[0]
-    ways = outbox.states(connection)
-    sent_us = max((way.last_sent_us for way in ways if way.last_sent_us), default=None)
-    waiting = max((way.waiting for way in ways), default=0)
-    return _Counts(readings[0], readings[1], rejected, waiting, sent_us, len(ways))
+    channels = outbox.states(connection)
+    sent_us = max((channel.last_sent_us for channel in channels if channel.last_sent_us), default=None)
+    waiting = max((channel.waiting for channel in channels), default=0)
+    return _Counts(readings[0], readings[1], rejected, waiting, sent_us, len(channels))
 
 
 def _count(connection: sqlite3.Connection, name: str, since_us: int) -> int:
@@ -134,17 +134,17 @@ def _stat(path: Path) -> os.stat_result | None:
 def stack(request: Request) -> Response:
     """Show the state of the stack."""
     state = request.app.state
-    sight: Sight = state.observer.look()
-    found = look(state.settings, state.backup_folder, sight)
+    snapshot: Snapshot = state.observer.look()
+    found = look(state.settings, state.backup_folder, snapshot)
     if wants_json(request):
-        return data(_described(found, sight))
-    return page(request, "stack.html", stack=found, sight=sight)
+        return data(_described(found, snapshot))
+    return page(request, "stack.html", stack=found, snapshot=snapshot)
 
 
-def _described(found: Stack, sight: Sight) -> dict[str, object]:
-    told = sight.health
+def _described(found: Stack, snapshot: Snapshot) -> dict[str, object]:
+    told = snapshot.health
     return {
-        "at_utc": utc_text(sight.at_us),
+        "at_utc": utc_text(snapshot.at_us),
         "listener": None
         if told is None
         else {
@@ -164,7 +164,7 @@ def _described(found: Stack, sight: Sight) -> dict[str, object]:
         "rejected_last_day": found.rejected_day,
         "letters_waiting": found.letters_waiting,
         "last_letter_utc": None if found.letter_sent_us is None else utc_text(found.letter_sent_us),
-        "mail_ways": found.ways,
+        "mail_ways": found.channels,
         "database_bytes": found.sizes.database,
         "archives_bytes": found.sizes.archives,
         "archives": found.sizes.archive_count,

@@ -12,7 +12,7 @@ DAYS = [midnight_us(MONDAY + timedelta(days=number), ZONE) for number in range(8
 
 
 def drawn(*rooms: Room) -> Image.Image:
-    names = [one.place or one.sensor for one in rooms]
+    names = [one.location or one.sensor for one in rooms]
     data = chart.draw(rooms, names, DAYS)
     assert len(data) < 60_000
     image = Image.open(BytesIO(data))
@@ -39,7 +39,7 @@ def lively(seed: int) -> list[Bucket]:
 
 
 def test_twelve_lively_rooms_and_no_more_are_drawn_in_a_small_file() -> None:
-    many = drawn(*(room(place=f"Room {seed}", hours=lively(seed)) for seed in range(3, 33)))
+    many = drawn(*(room(location=f"Room {seed}", hours=lively(seed)) for seed in range(3, 33)))
     assert many.size == (1280, 84 + 12 * 104 + 32)
 
 
@@ -61,9 +61,9 @@ def test_a_gap_is_a_gap() -> None:
 
 def test_names_of_any_script_and_length_and_rooms_without_readings_are_no_obstacle() -> None:
     drawn(
-        room(place="Große Kirche St. Élisabeth am Fluß"),
-        room(place="教堂"),
-        room(place="x" * 500),
+        room(location="Große Kirche St. Élisabeth am Fluß"),
+        room(location="教堂"),
+        room(location="x" * 500),
         room(hours=[]),
         room(hours=hours(START_US + DAY_US, 6)),
     )

@@ -114,14 +114,16 @@ def test_an_hour_without_a_value_is_left_out() -> None:
 def test_a_digest_tells_rooms_sensors_and_what_is_open() -> None:
     cold = room(
         sensor="ECCTH02",
-        place="Crypt",
+        location="Crypt",
         hours=hours(START_US, *[6] * 100, temperature_f=51.5),
         battery_percent=8,
     )
     headlines = ["Crypt: battery at 8 %"]
-    letter = compose(week(room(), cold, open_headlines=headlines, advice="Put new batteries in."), ZONE, None)
-    assert letter.subject == "The week of 16 Nov: 2 rooms, 1 thing open"
-    text = " ".join(letter.plain.split())
+    message = compose(
+        week(room(), cold, open_headlines=headlines, advice="Put new batteries in."), ZONE, None
+    )
+    assert message.subject == "The week of 16 Nov: 2 rooms, 1 thing open"
+    text = " ".join(message.plain.split())
     assert "2 sensors sent 1,608 readings from Mon 16 Nov to Sun 22 Nov 2026; about 408 are missing." in text
     assert "1 Crypt: battery at 8 % What to do Put new batteries in." in text
     assert "Crypt 50.0 (10.0) 51.5 (10.8) 70.0 (21.1)" in text
@@ -129,15 +131,15 @@ def test_a_digest_tells_rooms_sensors_and_what_is_open() -> None:
     assert "Crypt 600 408 8 %, low" in text
     assert "Office 1,008 93 %" in text
     assert "Database 2.3 MB" in text
-    assert letter.picture is None
-    assert "<img" not in letter.html
+    assert message.picture is None
+    assert "<img" not in message.html
 
 
 def test_nothing_open_is_said() -> None:
-    letter = compose(week(room()), ZONE, b"png")
-    assert letter.subject == "The week of 16 Nov: 1 room, nothing open"
-    assert "There is nothing to do." in letter.plain
-    assert 'src="cid:picture" alt="Temperature and humidity of each room' in letter.html
+    message = compose(week(room()), ZONE, b"png")
+    assert message.subject == "The week of 16 Nov: 1 room, nothing open"
+    assert "There is nothing to do." in message.plain
+    assert 'src="cid:picture" alt="Temperature and humidity of each room' in message.html
 
 
 def test_a_week_without_a_reading_is_told_as_such() -> None:
@@ -145,15 +147,15 @@ def test_a_week_without_a_reading_is_told_as_such() -> None:
 
 
 def test_two_sensors_of_one_place_are_told_apart() -> None:
-    rooms = [room(), room(sensor="ECCTH02"), room(sensor="ECCTH03", place=None), room(place="Nave")]
+    rooms = [room(), room(sensor="ECCTH02"), room(sensor="ECCTH03", location=None), room(location="Nave")]
     assert names(rooms) == ["Office (ECCTH01)", "Office (ECCTH02)", "ECCTH03", "Nave"]
 
 
 def test_hostile_names_are_only_text() -> None:
-    letter = compose(week(room(place="<img src=http://x>\n\u202e" + "x" * 500)), ZONE, None)
-    assert "<img" not in letter.html
-    assert "\u202e" not in letter.plain + letter.html
-    assert max(len(line) for line in letter.plain.splitlines()) < 100
+    message = compose(week(room(location="<img src=http://x>\n\u202e" + "x" * 500)), ZONE, None)
+    assert "<img" not in message.html
+    assert "\u202e" not in message.plain + message.html
+    assert max(len(line) for line in message.plain.splitlines()) < 100
 
 
 def test_times_are_of_the_zone() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from ecc_listener.notifications import outbox, table
 from ecc_listener.notifications.digest.content import midnight_us
-from ecc_listener.notifications.digest.schedule import Weekly
-from ecc_listener.notifications.message import Letter
+from ecc_listener.notifications.digest.schedule import DigestSchedule
+from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.readings.reading import decode
 from ecc_listener.settings import Settings, load
@@ -36,7 +36,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
     made = Store(settings.database_file_path, 1_000_000)
-    made.change(partial(outbox.set_ways, ways=["you@example.org"]))
+    made.change(partial(outbox.set_channels, channels=["you@example.org"]))
     yield made
     made.close()
 
@@ -53,69 +53,69 @@ def fill(store: Store) -> None:
     store.commit(Burst(1, arrivals, [Rejected(START_US, "t", b"x", "no")], []), 0)
 
 
-def digests(store: Store) -> list[Letter]:
+def digests(store: Store) -> list[Message]:
     rows = store.look(lambda db: db.execute("SELECT subject, plain, html, picture FROM ECCMail").fetchall())
-    return [Letter(*row) for row in rows]
+    return [Message(*row) for row in rows]
 
 
-def turn(weekly: Weekly, now_us: int, condition: Callable[[], object]) -> None:
+def turn(digest_schedule: DigestSchedule, now_us: int, condition: Callable[[], object]) -> None:
     def holds() -> object:
-        weekly.tick(now_us)
+        digest_schedule.tick(now_us)
         return condition()
 
     until(holds, 30)
 
 
-def installed(settings: Settings, store: Store) -> Weekly:
-    weekly = Weekly(settings, store, ZONE)
-    weekly.tick(SEVEN_US - 7 * DAY_US)
-    return weekly
+def installed(settings: Settings, store: Store) -> DigestSchedule:
+    digest_schedule = DigestSchedule(settings, store, ZONE)
+    digest_schedule.tick(SEVEN_US - 7 * DAY_US)
+    return digest_schedule
 
 
 def test_the_week_is_told_on_monday_morning_once_also_across_restarts(
     settings: Settings, store: Store
 ) -> None:
     fill(store)
-    weekly = installed(settings, store)
-    weekly.tick(SEVEN_US - MINUTE_US)
+    digest_schedule = installed(settings, store)
+    digest_schedule.tick(SEVEN_US - MINUTE_US)
     assert digests(store) == []
-    turn(weekly, SEVEN_US, lambda: digests(store))
+    turn(digest_schedule, SEVEN_US, lambda: digests(store))
     for hour in range(1, 150, 10):
-        weekly.tick(SEVEN_US + hour * HOUR_US)
-    again = Weekly(settings, store, ZONE)
+        digest_schedule.tick(SEVEN_US + hour * HOUR_US)
+    again = DigestSchedule(settings, store, ZONE)
     again.tick(SEVEN_US + DAY_US)
     time.sleep(1)
     again.tick(SEVEN_US + DAY_US + HOUR_US)
-    (letter,) = digests(store)
-    assert letter.subject == "The week of 16 Nov: 2 rooms, nothing open"
-    text = " ".join(letter.plain.split())
+    (message,) = digests(store)
+    assert message.subject == "The week of 16 Nov: 2 rooms, nothing open"
+    text = " ".join(message.plain.split())
     assert "2 sensors sent 1,872 readings from Mon 16 Nov to Sun 22 Nov 2026; about 144 are missing." in text
     assert "Nave 50.0 (10.0) 50.0 (10.0) 50.0 (10.0)" in text
     assert "Nave 864 144 8 %, low" in text
     assert "1 messages were no readings" in text
-    assert letter.picture
-    assert letter.picture.startswith(b"\x89PNG")
+    assert message.picture
+    assert message.picture.startswith(b"\x89PNG")
     turn(again, SEVEN_US + 7 * DAY_US, lambda: len(digests(store)) == 2)
 
 
 def test_what_is_open_stands_in_it_the_gravest_first(settings: Settings, store: Store) -> None:
     fill(store)
-    facts: dict[str, float | str | None] = {"battery_percent": 8.0}
-    low = Notice(1, "battery_low", "ECCTH02", "Nave", START_US, None, None, 1, facts, START_US)
+    details: dict[str, float | str | None] = {"battery_percent": 8.0}
+    low = Notice(1, "battery_low", "ECCTH02", "Nave", START_US, None, None, 1, details, START_US)
     silent = Notice(2, "silent", "ECCTH01", "Office", START_US, None, None, 1, {}, START_US)
     new = Notice(3, "new", "ECCTH03", "Crypt", START_US, None, None, 0, {}, START_US)
     store.change(partial(table.keep, notices=[(low, False), (silent, False), (new, False)]))
     turn(installed(settings, store), SEVEN_US, lambda: digests(store))
-    (letter,) = digests(store)
-    assert letter.subject.endswith("2 things open")
-    assert letter.plain.index("Office: no reading") < letter.plain.index("Nave: ")
+    (message,) = digests(store)
+    assert message.subject.endswith("2 things open")
+    assert message.plain.index("Office: no reading") < message.plain.index("Nave: ")
 
 
 def test_a_first_start_tells_nothing_of_the_time_before(settings: Settings, store: Store) -> None:
     fill(store)
-    weekly = Weekly(settings, store, ZONE)
+    digest_schedule = DigestSchedule(settings, store, ZONE)
     for hour in range(24):
-        weekly.tick(SEVEN_US + hour * HOUR_US)
+        digest_schedule.tick(SEVEN_US + hour * HOUR_US)
     assert digests(store) == []
 
 
@@ -128,11 +128,11 @@ def test_a_week_without_readings_is_told_without_a_picture(settings: Settings, s
 def test_a_digest_that_fails_is_tried_again_an_hour_later(
     settings: Settings, store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weekly = installed(settings, store)
+    digest_schedule = installed(settings, store)
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    turn(weekly, SEVEN_US, lambda: "could not be written" in caplog.text)
+    turn(digest_schedule, SEVEN_US, lambda: "could not be written" in caplog.text)
     monkeypatch.undo()
     monkeypatch.setenv("TZ", "UTC")
-    weekly.tick(SEVEN_US + 30 * MINUTE_US)
-    turn(weekly, SEVEN_US + HOUR_US, lambda: digests(store))
+    digest_schedule.tick(SEVEN_US + 30 * MINUTE_US)
+    turn(digest_schedule, SEVEN_US + HOUR_US, lambda: digests(store))
     assert caplog.text.count("could not be written") == 1

@@ -4,20 +4,20 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ecc_listener.notifications.message import compose
-from ecc_listener.notifications.notice import KINDS, Facts, Notice, Occasion, Telling
+from ecc_listener.notifications.notice import KINDS, Details, Entry, Notice, Notification
 from ecc_listener.notifications.wording.choose import _SAYING, say
 
 ZONE = ZoneInfo("Europe/Berlin")
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
 NOW_US = 1_795_500_000_000_000
-VALUES: Facts = {
+VALUES: Details = {
     "temperature_f": 73.4,
     "humidity_percent": 39.2,
     "battery_percent": 93.5,
     "battery_v": 3.41,
     "rssi_dbm": -67,
 }
-FULL: dict[str, Facts] = {
+FULL: dict[str, Details] = {
     "all_silent": {"broker_fault": None, "sensors": 20, "last_us": NOW_US - HOUR_US},
     "store": {"fault": "the disk is full"},
     "disk": {"free_bytes": 4e8, "folder": "/data", "days_left": 0.9},
@@ -52,16 +52,18 @@ HOSTILE = [
 ]
 
 
-def notice(kind: str, facts: Facts, *, is_over: bool = False, name: str = "ECCTH01") -> Notice:
-    over_us = NOW_US if is_over else None
+def notice(kind: str, details: Details, *, is_over: bool = False, name: str = "ECCTH01") -> Notice:
+    resolved_us = NOW_US if is_over else None
     is_stack = kind not in FULL or "temperature_f" not in FULL[kind]
-    subject, place = ("", None) if is_stack and kind not in {"frozen", "new"} else (name, name and "Office")
-    return Notice(1, kind, subject, place, NOW_US - DAY_US - 5 * MINUTE_US, over_us, None, 0, facts)
+    subject, location = (
+        ("", None) if is_stack and kind not in {"frozen", "new"} else (name, name and "Office")
+    )
+    return Notice(1, kind, subject, location, NOW_US - DAY_US - 5 * MINUTE_US, resolved_us, None, 0, details)
 
 
 def texts(one: Notice) -> str:
     words = say(one, NOW_US, ZONE)
-    return "\n".join([words.headline, words.cause or "", words.advice, *map(": ".join, words.facts)])
+    return "\n".join([words.headline, words.cause or "", words.advice, *map(": ".join, words.details)])
 
 
 def ends(kind: str) -> list[bool]:
@@ -97,34 +99,34 @@ def test_every_kind_says_what_and_where_and_the_next_step(kind: str, *, is_known
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_comes_from_the_network_is_harmless(kind: str, text: str) -> None:
-    facts = {
+    details = {
         name: text if isinstance(value, str) else value for name, value in FULL.get(kind, VALUES).items()
     }
-    one = notice(kind, facts, name=text)._replace(place=text)
+    one = notice(kind, details, name=text)._replace(location=text)
     words = say(one, NOW_US, ZONE)
-    shown = "".join([words.headline, words.cause or "", words.advice, *map("".join, words.facts)])
+    shown = "".join([words.headline, words.cause or "", words.advice, *map("".join, words.details)])
     assert shown.isprintable()
     assert len(words.headline) < 250
-    letter = compose(Occasion(NOW_US, (Telling(one, "new", words, None),), None), ZONE)
-    assert letter.subject.isprintable()
-    assert len(letter.subject) <= 140
-    assert "<script" not in letter.html
+    message = compose(Notification(NOW_US, (Entry(one, "new", words, None),), None), ZONE)
+    assert message.subject.isprintable()
+    assert len(message.subject) <= 140
+    assert "<script" not in message.html
 
 
 @pytest.mark.parametrize(
-    ("facts", "cause"),
+    ("details", "cause"),
     [
         ({"battery_percent": 4}, "Its battery was at 4 %"),
         ({"battery_percent": 90, "rssi_dbm": -89}, "Its signal was weak (-89 dBm)"),
         ({"battery_percent": 90, "rssi_dbm": -60}, "It stopped in mid-air"),
     ],
 )
-def test_the_likely_cause_of_a_silence_comes_from_what_was_last_seen(facts: Facts, cause: str) -> None:
-    assert cause in texts(notice("silent", VALUES | facts))
+def test_the_likely_cause_of_a_silence_comes_from_what_was_last_seen(details: Details, cause: str) -> None:
+    assert cause in texts(notice("silent", VALUES | details))
 
 
 @pytest.mark.parametrize(
-    ("facts", "headline"),
+    ("details", "headline"),
     [
         ({"broker_fault": "the broker refuses user sensor"}, "refuses the listener's password"),
         ({"broker_fault": "the broker refuses it"}, "the broker refuses the listener"),
@@ -133,12 +135,12 @@ def test_the_likely_cause_of_a_silence_comes_from_what_was_last_seen(facts: Fact
         ({"sensors": 0}, "No sensor has sent a reading yet"),
     ],
 )
-def test_why_nobody_is_heard_is_told_apart(facts: Facts, headline: str) -> None:
-    assert headline in say(notice("all_silent", facts), NOW_US, ZONE).headline
+def test_why_nobody_is_heard_is_told_apart(details: Details, headline: str) -> None:
+    assert headline in say(notice("all_silent", details), NOW_US, ZONE).headline
 
 
 @pytest.mark.parametrize(
-    ("kind", "facts", "headline"),
+    ("kind", "details", "headline"),
     [
         (
             "disk",
@@ -169,14 +171,14 @@ def test_why_nobody_is_heard_is_told_apart(facts: Facts, headline: str) -> None:
         ("new_many", {"count": 1}, "1 more new sensor name within a day"),
     ],
 )
-def test_numbers_are_said_as_people_say_them(kind: str, facts: Facts, headline: str) -> None:
-    assert say(notice(kind, facts), NOW_US, ZONE).headline == headline
+def test_numbers_are_said_as_people_say_them(kind: str, details: Details, headline: str) -> None:
+    assert say(notice(kind, details), NOW_US, ZONE).headline == headline
 
 
 def test_a_recovery_says_how_long_it_lasted_and_what_is_missing() -> None:
     over = notice("silent", VALUES | {"missing": 19}, is_over=True)
     assert say(over, NOW_US, ZONE).headline == "Office: recovered after 1 day, about 19 readings missing"
-    one = over._replace(facts=VALUES | {"missing": 1})
+    one = over._replace(details=VALUES | {"missing": 1})
     assert say(one, NOW_US, ZONE).headline == "Office: recovered after 1 day, about 1 reading missing"
-    none = over._replace(facts=VALUES | {"missing": 0})
+    none = over._replace(details=VALUES | {"missing": 0})
     assert say(none, NOW_US, ZONE).headline == "Office: recovered after 1 day"

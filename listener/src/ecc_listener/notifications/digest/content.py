@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 from ecc_listener import __date__
 from ecc_listener.history.rollups import Bucket
 from ecc_listener.local_time import local
-from ecc_listener.notifications.body import Block, Sheet, Table
-from ecc_listener.notifications.message import Letter, letter
+from ecc_listener.notifications.body import Block, Body, Table
+from ecc_listener.notifications.message import Message, message
 from ecc_listener.notifications.wording.phrases import clean
 
 _HOUR = time(7)
@@ -23,7 +23,7 @@ class Room(NamedTuple):
     """What one sensor measured in the week, hour by hour, and how it stands."""
 
     sensor: str
-    place: str | None
+    location: str | None
     hours: Sequence[Bucket]
     hours_before: Sequence[Bucket]
     """The week before, for what it usually sends."""
@@ -104,15 +104,18 @@ def points(hours: Sequence[Bucket], quantity: Literal["temperature", "humidity"]
 
 def names(rooms: Sequence[Room]) -> list[str]:
     """Name each room by its place, and by its sensor as well where a place has more than one."""
-    places = [room.place for room in rooms]
-    both = [f"{room.place} ({room.sensor})" if places.count(room.place) > 1 else room.place for room in rooms]
+    places = [room.location for room in rooms]
+    both = [
+        f"{room.location} ({room.sensor})" if places.count(room.location) > 1 else room.location
+        for room in rooms
+    ]
     return [
-        clean(name if room.place and name else room.sensor, 40)
+        clean(name if room.location and name else room.sensor, 40)
         for name, room in zip(both, rooms, strict=True)
     ]
 
 
-def compose(week: Week, zone: tzinfo, picture: bytes | None) -> Letter:
+def compose(week: Week, zone: tzinfo, picture: bytes | None) -> Message:
     """Write the letter: rooms, sensors, the stack, what is open."""
     start_us, end_us = (midnight_us(day, zone) for day in (week.monday, week.monday + _WEEK))
     sunday = week.monday + timedelta(days=6)
@@ -131,7 +134,7 @@ def compose(week: Week, zone: tzinfo, picture: bytes | None) -> Letter:
     text = (
         f"Temperature and humidity of each room, {span}; the figures are in the tables" if picture else None
     )
-    return letter(subject, Sheet(subject, (lead,), parts, text, foot), picture)
+    return message(subject, Body(subject, (lead,), parts, text, foot), picture)
 
 
 def _open(week: Week) -> Block:

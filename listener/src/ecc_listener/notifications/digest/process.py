@@ -41,9 +41,9 @@ def main() -> None:
     days = [midnight_us(week.monday + timedelta(days=number), zone) for number in range(8)]
     has_readings = any(room.hours for room in week.rooms)
     drawn = chart.draw(week.rooms, names(week.rooms), days) if has_readings else None
-    letter = compose(week, zone, drawn)
-    encoded = base64.b64encode(letter.picture).decode() if letter.picture else None
-    json.dump(letter._asdict() | {"picture": encoded}, sys.stdout)
+    message = compose(week, zone, drawn)
+    encoded = base64.b64encode(message.picture).decode() if message.picture else None
+    json.dump(message._asdict() | {"picture": encoded}, sys.stdout)
 
 
 def gather(told: dict[str, Any], zone: tzinfo) -> Week:
@@ -65,11 +65,11 @@ def gather(told: dict[str, Any], zone: tzinfo) -> Week:
         ).fetchone()[0]
     history = History(database)
     rooms = []
-    for sensor, place, battery_percent in known[:MAX_ROOMS]:
+    for sensor, location, battery_percent in known[:MAX_ROOMS]:
         hours = history.summary(sensor, start_us - 7 * 24 * 3_600_000_000, end_us, "hour")
         week = [hour for hour in hours if hour.start_us >= start_us]
         before = [hour for hour in hours if hour.start_us < start_us]
-        rooms.append(Room(sensor, place, week, before, battery_percent))
+        rooms.append(Room(sensor, location, week, before, battery_percent))
     stack = _sizes(told, zone)
     if rejected:
         stack = (*stack, ("Rejected", f"{rejected:,} messages were no readings; they are kept apart"))

@@ -12,8 +12,8 @@ from functools import partial
 
 from ecc_listener.notifications import outbox
 from ecc_listener.notifications.digest import content
-from ecc_listener.notifications.message import Letter
-from ecc_listener.notifications.worker import Mailer
+from ecc_listener.notifications.message import Message
+from ecc_listener.notifications.worker import Worker
 from ecc_listener.settings import Settings
 from ecc_listener.storage.store import Store
 
@@ -25,7 +25,7 @@ _TRY_EVERY_US = 60 * 60 * 1_000_000
 _DONE_WITHIN_S = 300
 
 
-class Weekly:
+class DigestSchedule:
     """Exactly one digest a week."""
 
     def __init__(self, settings: Settings, store: Store, zone: tzinfo) -> None:
@@ -33,9 +33,9 @@ class Weekly:
         self._settings = settings
         self._store = store
         self._zone = zone
-        self._thread: Mailer[Letter] | None = None
+        self._thread: Worker[Message] | None = None
         self._monday = date.min
-        self._letter: Letter | None = None
+        self._letter: Message | None = None
         self._next_look_us = 0
 
     def tick(self, now_us: int) -> None:
@@ -46,10 +46,10 @@ class Weekly:
 
         """
         if self._thread is not None and self._thread.is_busy:
-            for letter in self._thread.collect():
-                self._letter = letter
+            for message in self._thread.collect():
+                self._letter = message
         if self._letter is not None:
-            self._store.change(partial(_add, letter=self._letter, monday=self._monday, now_us=now_us))
+            self._store.change(partial(_add, message=self._letter, monday=self._monday, now_us=now_us))
             self._letter = None
         elif self._next_look_us - _TRY_EVERY_US <= now_us < self._next_look_us:
             return
@@ -76,11 +76,11 @@ class Weekly:
             "monday": monday.isoformat(),
             "now_us": now_us,
         }
-        self._thread = self._thread or Mailer()
+        self._thread = self._thread or Worker()
         self._thread.start(partial(write, json.dumps(needs)))
 
 
-def write(needs: str) -> Iterator[Letter]:
+def write(needs: str) -> Iterator[Message]:
     """Let a process of its own write the digest."""
     command = [sys.executable, "-m", "ecc_listener.notifications.digest.process"]
     try:
@@ -95,7 +95,7 @@ def write(needs: str) -> Iterator[Letter]:
         _log.error("The weekly digest could not be written, it is tried again in an hour: %s", reason)
         return
     told = json.loads(done.stdout)
-    yield Letter(**told | {"picture": told["picture"] and base64.b64decode(told["picture"])})
+    yield Message(**told | {"picture": told["picture"] and base64.b64decode(told["picture"])})
 
 
 def _told(connection: sqlite3.Connection) -> date | None:
@@ -107,6 +107,6 @@ def _set_told(connection: sqlite3.Connection, monday: date) -> None:
     connection.execute("INSERT OR REPLACE INTO ECCCounter VALUES (?, ?)", (_COUNTER, monday.toordinal()))
 
 
-def _add(connection: sqlite3.Connection, letter: Letter, monday: date, now_us: int) -> None:
-    outbox.add(connection, letter, now_us)
+def _add(connection: sqlite3.Connection, message: Message, monday: date, now_us: int) -> None:
+    outbox.add(connection, message, now_us)
     _set_told(connection, monday)

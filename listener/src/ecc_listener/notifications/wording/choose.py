@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import tzinfo
 
-from ecc_listener.notifications.notice import Notice, Telling, Words
-from ecc_listener.notifications.wording.phrases import Scene, ordinal
+from ecc_listener.notifications.notice import Entry, Notice, Words
+from ecc_listener.notifications.wording.phrases import Context, ordinal
 from ecc_listener.notifications.wording.sensor import SENSOR_WORDS
 from ecc_listener.notifications.wording.system import STACK_WORDS
 
@@ -19,22 +19,25 @@ _MANY = 3
 
 def say(notice: Notice, now_us: int, zone: tzinfo) -> Words:
     """Put a notice into words, as it is at a time, in a zone."""
-    scene = Scene(notice, now_us, zone)
+    scene = Context(notice, now_us, zone)
     said = _SAYING[notice.kind](scene)
     times = scene.number("times")
     if times:
         said = said._replace(
-            facts=(*said.facts, ("How often", f"the {ordinal(times)} time lately; short ones are not told"))
+            details=(
+                *said.details,
+                ("How often", f"the {ordinal(times)} time lately; short ones are not told"),
+            )
         )
     return said
 
 
-def common_cause(tellings: Sequence[Telling]) -> str | None:
+def common_cause(entries: Sequence[Entry]) -> str | None:
     """Say what may be behind all of it, where much of one kind begins at once."""
-    new = Counter(one.notice.kind for one in tellings if one.state == "new")
+    new = Counter(one.notice.kind for one in entries if one.state == "new")
     silent, cold = new["silent"], new["too_cold"]
-    if silent >= _MANY and silent == len(tellings):
+    if silent >= _MANY and silent == len(entries):
         return f"{silent} sensors silent at once: most likely their access point or its power is off."
-    if cold >= _MANY and cold == len(tellings):
+    if cold >= _MANY and cold == len(entries):
         return f"{cold} rooms too cold at once: most likely the heating is off."
     return None

@@ -13,7 +13,7 @@ NOTHING_TO_DO = "Nothing needs to be done."
 Rows = tuple[tuple[str, str], ...]
 
 
-class Scene(NamedTuple):
+class Context(NamedTuple):
     """A notice, told at a time in a zone."""
 
     notice: Notice
@@ -23,7 +23,7 @@ class Scene(NamedTuple):
     @property
     def who(self) -> str:
         """The place, or else the sensor's name."""
-        return clean(self.notice.place or self.notice.subject, _MAX_NAME)
+        return clean(self.notice.location or self.notice.subject, _MAX_NAME)
 
     @property
     def name(self) -> str:
@@ -33,16 +33,16 @@ class Scene(NamedTuple):
     @property
     def lasted(self) -> str:
         """How long it has lasted, or did."""
-        return duration((self.notice.over_us or self.now_us) - self.notice.since_us)
+        return duration((self.notice.resolved_us or self.now_us) - self.notice.since_us)
 
     def number(self, fact: str) -> float | None:
         """Give a fact that is a number; None where it isn't known."""
-        value = self.notice.facts.get(fact)
+        value = self.notice.details.get(fact)
         return value if isinstance(value, int | float) else None
 
     def text(self, fact: str) -> str:
         """Give a fact that is a text, made harmless; empty where it isn't known."""
-        value = self.notice.facts.get(fact)
+        value = self.notice.details.get(fact)
         return clean(value, 3 * _MAX_SHOWN) if isinstance(value, str) else ""
 
     def hour(self, time_us: int) -> str:
@@ -76,12 +76,12 @@ def size(value_bytes: float) -> str:
     return f"{value_bytes / 1e9:.1f} GB" if value_bytes >= 1e9 else f"{value_bytes / 1e6:.0f} MB"  # noqa: PLR2004
 
 
-def last_reading(scene: Scene) -> Rows:
+def last_reading(scene: Context) -> Rows:
     """Give the rows of what a sensor measured last, as far as it is known."""
     temperature_f, humidity = scene.number("temperature_f"), scene.number("humidity_percent")
     percent, volts = scene.number("battery_percent"), scene.number("battery_v")
     rssi = scene.number("rssi_dbm")
-    rows = [("Sensor", scene.name)] if scene.notice.place else []
+    rows = [("Sensor", scene.name)] if scene.notice.location else []
     if temperature_f is not None and humidity is not None:
         rows.append(("Last reading", f"{temperature(temperature_f)}, {humidity:.0f} % humidity"))
     if percent is not None and volts is not None:
@@ -112,6 +112,6 @@ def ordinal(number: float) -> str:
     return f"{whole}{'th' if whole % 100 in {11, 12, 13} else ends.get(whole % 10, 'th')}"
 
 
-def words(headline: str, cause: str | None, advice: str, facts: Rows = ()) -> Words:
+def words(headline: str, cause: str | None, advice: str, details: Rows = ()) -> Words:
     """Make words."""
-    return Words(headline, cause, advice, facts)
+    return Words(headline, cause, advice, details)

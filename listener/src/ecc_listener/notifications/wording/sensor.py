@@ -5,8 +5,8 @@ from collections.abc import Callable
 from ecc_listener.notifications.notice import Words
 from ecc_listener.notifications.wording.phrases import (
     NOTHING_TO_DO,
+    Context,
     Rows,
-    Scene,
     clean,
     counted,
     difference,
@@ -20,12 +20,12 @@ _FILE = "the limits file (data/db/ECCMQTTIoT_Limits.ini, unless it was put elsew
 _LIMITS = f"The limit stands in {_FILE}."
 
 
-def silent(scene: Scene) -> Words:
+def silent(scene: Context) -> Words:
     """Say: it sends nothing any more, or does again."""
     interval_s = scene.number("interval_s")
     every = (("Sends", f"every {interval_s / 60:.0f} min"),) if interval_s and interval_s >= 60 else ()  # noqa: PLR2004
-    facts = last_reading(scene) + every
-    if scene.notice.over_us is not None:
+    details = last_reading(scene) + every
+    if scene.notice.resolved_us is not None:
         missing = scene.number("missing")
         rows: Rows = (("Missing", f"about {counted(missing, 'reading')}"),) if missing else ()
         lost = f", about {counted(missing, 'reading')} missing" if missing else ""
@@ -33,16 +33,16 @@ def silent(scene: Scene) -> Words:
             f"{scene.who}: recovered after {scene.lasted}{lost}",
             None,
             NOTHING_TO_DO,
-            rows + facts,
+            rows + details,
         )
     cause, advice = _why_silent(scene)
     gone = f" If it was taken away for good, write watch = no below [{scene.name}] in the limits file."
     return Words(
-        f"{scene.who}: no reading since {scene.hour(scene.notice.since_us)}", cause, advice + gone, facts
+        f"{scene.who}: no reading since {scene.hour(scene.notice.since_us)}", cause, advice + gone, details
     )
 
 
-def _why_silent(scene: Scene) -> tuple[str, str]:
+def _why_silent(scene: Context) -> tuple[str, str]:
     percent, rssi = scene.number("battery_percent"), scene.number("rssi_dbm")
     if percent is not None and percent <= EMPTY_PERCENT:
         return f"Its battery was at {percent:.0f} %: most likely it is empty.", "Put in a new battery."
@@ -57,7 +57,7 @@ def _why_silent(scene: Scene) -> tuple[str, str]:
     )
 
 
-def too_cold(scene: Scene) -> Words:
+def too_cold(scene: Context) -> Words:
     """Say: a room is colder than its limit."""
     return _limit(
         scene,
@@ -68,7 +68,7 @@ def too_cold(scene: Scene) -> Words:
     )
 
 
-def too_hot(scene: Scene) -> Words:
+def too_hot(scene: Context) -> Words:
     """Say: a room is hotter than its limit."""
     return _limit(
         scene,
@@ -79,7 +79,7 @@ def too_hot(scene: Scene) -> Words:
     )
 
 
-def too_damp(scene: Scene) -> Words:
+def too_damp(scene: Context) -> Words:
     """Say: a room is damper than its limit."""
     return _limit(
         scene,
@@ -90,7 +90,7 @@ def too_damp(scene: Scene) -> Words:
     )
 
 
-def too_dry(scene: Scene) -> Words:
+def too_dry(scene: Context) -> Words:
     """Say: a room is drier than its limit."""
     return _limit(
         scene,
@@ -101,10 +101,10 @@ def too_dry(scene: Scene) -> Words:
     )
 
 
-def damp_risk(scene: Scene) -> Words:
+def damp_risk(scene: Context) -> Words:
     """Say: a room was damp for many hours."""
     hours = scene.number("hours") or 0
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words(f"{scene.who}: it has dried", None, NOTHING_TO_DO, _measured(scene))
     return Words(
         f"{scene.who}: damp for {counted(hours, 'hour')}, mould may grow",
@@ -115,9 +115,9 @@ def damp_risk(scene: Scene) -> Words:
     )
 
 
-def near_dew_point(scene: Scene) -> Words:
+def near_dew_point(scene: Context) -> Words:
     """Say: a room's air is about to make cold surfaces wet."""
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words(
             f"{scene.who}: walls and windows can dry again",
             None,
@@ -133,14 +133,14 @@ def near_dew_point(scene: Scene) -> Words:
     )
 
 
-def _limit(scene: Scene, what: str, again: str, advice: str, fact: str) -> Words:
-    if scene.notice.over_us is not None:
+def _limit(scene: Context, what: str, again: str, advice: str, fact: str) -> Words:
+    if scene.notice.resolved_us is not None:
         return Words(f"{scene.who}: {again} after {scene.lasted}", None, NOTHING_TO_DO, _measured(scene))
     value = _shown(scene.number(fact) or 0, fact)
     return Words(f"{scene.who}: {what}, {value}", None, f"{advice} {_LIMITS}", _measured(scene))
 
 
-def _measured(scene: Scene) -> Rows:
+def _measured(scene: Context) -> Rows:
     limit, fact = scene.number("limit"), scene.text("limit_of")
     rows = last_reading(scene)
     return (*rows, ("Limit", _shown(limit, fact))) if limit is not None and fact else rows
@@ -152,10 +152,10 @@ def _shown(value: float, fact: str) -> str:
     return temperature(value) if fact == "temperature_f" else f"{value:.0f} % humidity"
 
 
-def battery_low(scene: Scene) -> Words:
+def battery_low(scene: Context) -> Words:
     """Say: a battery is nearly empty."""
     percent, days = scene.number("battery_percent") or 0, scene.number("days_left")
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words(
             f"{scene.who}: new battery, {percent:.0f} %",
             None,
@@ -173,9 +173,9 @@ def battery_low(scene: Scene) -> Words:
     )
 
 
-def frozen(scene: Scene) -> Words:
+def frozen(scene: Context) -> Words:
     """Say: it sends the same values again and again."""
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words(f"{scene.who}: values change again", None, NOTHING_TO_DO, last_reading(scene))
     return Words(
         f"{scene.who}: exactly the same values for {scene.lasted}",
@@ -186,26 +186,26 @@ def frozen(scene: Scene) -> Words:
     )
 
 
-def jumps(scene: Scene) -> Words:
+def jumps(scene: Context) -> Words:
     """Say: its values jump as no room does."""
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words(f"{scene.who}: no more jumps for a day", None, NOTHING_TO_DO, last_reading(scene))
-    facts: Rows = ()
+    details: Rows = ()
     before, after = scene.number("before_f"), scene.number("after_f")
     if before is not None and after is not None:
-        facts = (("Newest jump", f"{temperature(before)} to {temperature(after)}"),)
+        details = (("Newest jump", f"{temperature(before)} to {temperature(after)}"),)
     return Words(
         f"{scene.who}: values jump impossibly",
         "A loose wire, a failing chip or a failing battery.",
         "Look at the board and its battery; if it goes on, replace it.",
-        facts + last_reading(scene),
+        details + last_reading(scene),
     )
 
 
-def weak_signal(scene: Scene) -> Words:
+def weak_signal(scene: Context) -> Words:
     """Say: it hardly reaches its access point."""
     mean = scene.number("signal_dbm") or 0
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words(f"{scene.who}: signal good again", None, NOTHING_TO_DO, last_reading(scene))
     return Words(
         f"{scene.who}: weak signal, {mean:.0f} dBm",
@@ -215,10 +215,10 @@ def weak_signal(scene: Scene) -> Words:
     )
 
 
-def two_boards(scene: Scene) -> Words:
+def two_boards(scene: Context) -> Words:
     """Say: two boards send under one name."""
     macs = (("Boards", scene.text("macs")),)
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words(f"{scene.name}: one board again", None, NOTHING_TO_DO, macs)
     return Words(
         f"{scene.name}: two boards use this name",
@@ -228,29 +228,31 @@ def two_boards(scene: Scene) -> Words:
     )
 
 
-def moved(scene: Scene) -> Words:
+def moved(scene: Context) -> Words:
     """Say: it stands elsewhere, or is another board."""
     old, new = scene.text("old_place"), scene.text("new_place")
-    facts: Rows = ()
+    details: Rows = ()
     headline = f"{scene.name}: another board"
     if old != new:
-        headline = f"{scene.name}: now in {clean(new) or 'no place'}, it was in {clean(old) or 'no place'}"
-        facts = (("Place", f"{old or 'none'}, now {new or 'none'}"),)
+        headline = (
+            f"{scene.name}: now in {clean(new) or 'no location'}, it was in {clean(old) or 'no location'}"
+        )
+        details = (("Place", f"{old or 'none'}, now {new or 'none'}"),)
     if scene.text("old_mac") != scene.text("new_mac"):
-        facts += (
+        details += (
             ("Board", f"{scene.text('old_mac') or 'unknown'}, now {scene.text('new_mac') or 'unknown'}"),
         )
     return Words(
         headline,
         None,
         "Nothing needs to be done if somebody meant it. Its older readings are from where it was before.",
-        facts + last_reading(scene),
+        details + last_reading(scene),
     )
 
 
-def new(scene: Scene) -> Words:
+def new(scene: Context) -> Words:
     """Say: a sensor speaks for the first time."""
-    where = f" in {clean(scene.notice.place)}" if scene.notice.place else ""
+    where = f" in {clean(scene.notice.location)}" if scene.notice.location else ""
     return Words(
         f"New sensor {scene.name}{where}",
         None,
@@ -259,7 +261,7 @@ def new(scene: Scene) -> Words:
     )
 
 
-SENSOR_WORDS: dict[str, Callable[[Scene], Words]] = {
+SENSOR_WORDS: dict[str, Callable[[Context], Words]] = {
     one.__name__: one
     for one in (
         silent,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ecc_listener.local_time import duration
 from ecc_listener.notifications.notice import Words
-from ecc_listener.notifications.wording.phrases import NOTHING_TO_DO, Rows, Scene, counted, size
+from ecc_listener.notifications.wording.phrases import NOTHING_TO_DO, Context, Rows, counted, size
 
 _US = 1_000_000
 
@@ -13,7 +13,7 @@ def _sentence(fault: str) -> str | None:
     return f"{fault[:1].upper()}{fault[1:].rstrip('.')}." if fault else None
 
 
-def all_silent(scene: Scene) -> Words:
+def all_silent(scene: Context) -> Words:
     """Say: no message from anybody."""
     since = scene.hour(scene.notice.since_us)
     last = scene.number("last_us")
@@ -21,7 +21,7 @@ def all_silent(scene: Scene) -> Words:
     sensors = scene.number("sensors")
     if sensors:
         rows += (("Sensors known", f"{sensors:.0f}"),)
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words(f"All sensors: readings again after {scene.lasted}", None, NOTHING_TO_DO, rows)
     fault = scene.text("broker_fault")
     if "refuses user" in fault:
@@ -63,9 +63,9 @@ def all_silent(scene: Scene) -> Words:
     )
 
 
-def store(scene: Scene) -> Words:
+def store(scene: Context) -> Words:
     """Say: readings can't be stored."""
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words(
             f"Readings are stored again after {scene.lasted}",
             None,
@@ -81,11 +81,11 @@ def store(scene: Scene) -> Words:
     )
 
 
-def disk(scene: Scene) -> Words:
+def disk(scene: Context) -> Words:
     """Say: the disk is filling up."""
     free, days = scene.number("free_bytes") or 0, scene.number("days_left")
     rows: Rows = (("Free", size(free)), ("Folder", scene.text("folder")))
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words(f"The disk has room again: {size(free)} free", None, NOTHING_TO_DO, rows)
     left = "" if days is None else f", full in about {counted(max(1, days), 'day')}"
     return Words(
@@ -97,11 +97,11 @@ def disk(scene: Scene) -> Words:
     )
 
 
-def quarantine(scene: Scene) -> Words:
+def quarantine(scene: Context) -> Words:
     """Say: many messages are no readings."""
     count = scene.number("count") or 0
     rows: Rows = (("Topic", scene.text("topic")), ("Reason", scene.text("reason")))
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words(
             "Messages are readings again: hardly any was rejected for a day", None, NOTHING_TO_DO, rows
         )
@@ -114,11 +114,11 @@ def quarantine(scene: Scene) -> Words:
     )
 
 
-def backup(scene: Scene) -> Words:
+def backup(scene: Context) -> Words:
     """Say: there is no recent backup."""
     newest = scene.number("newest_us")
     rows: Rows = (("Newest backup", scene.when(int(newest)) if newest else "none"),)
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words("There is a recent backup again", None, NOTHING_TO_DO, rows)
     return Words(
         f"No backup for {duration(scene.now_us - int(newest))}" if newest else "There is no backup yet",
@@ -128,9 +128,9 @@ def backup(scene: Scene) -> Words:
     )
 
 
-def archive(scene: Scene) -> Words:
+def archive(scene: Context) -> Words:
     """Say: the database can't be archived."""
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words("The database has been archived", None, NOTHING_TO_DO, ())
     return Words(
         f"The database waits for its archive since {scene.hour(scene.notice.since_us)}",
@@ -140,10 +140,10 @@ def archive(scene: Scene) -> Words:
     )
 
 
-def damaged(scene: Scene) -> Words:
+def damaged(scene: Context) -> Words:
     """Say: a damaged database lies aside."""
     rows: Rows = (("File", scene.text("files")),)
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words("The damaged database has been read as far as possible", None, NOTHING_TO_DO, ())
     return Words(
         "The database was damaged and has been moved aside",
@@ -153,10 +153,10 @@ def damaged(scene: Scene) -> Words:
     )
 
 
-def limits_file(scene: Scene) -> Words:
+def limits_file(scene: Context) -> Words:
     """Say: the limits file has mistakes."""
     rows: Rows = (("File", scene.text("file")),)
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words("The limits file is right again", None, NOTHING_TO_DO, rows)
     return Words(
         "The limits file has a mistake",
@@ -166,9 +166,9 @@ def limits_file(scene: Scene) -> Words:
     )
 
 
-def mail(scene: Scene) -> Words:
+def mail(scene: Context) -> Words:
     """Say: mail can't be sent."""
-    if scene.notice.over_us is not None:
+    if scene.notice.resolved_us is not None:
         return Words("Mail is sent again", None, NOTHING_TO_DO, ())
     return Words(
         f"Mail can't be sent since {scene.hour(scene.notice.since_us)}",
@@ -178,7 +178,7 @@ def mail(scene: Scene) -> Words:
     )
 
 
-def clock(scene: Scene) -> Words:
+def clock(scene: Context) -> Words:
     """Say: the clock jumped."""
     jump_s = scene.number("jump_s") or 0
     way = "forward" if jump_s > 0 else "back"
@@ -190,7 +190,7 @@ def clock(scene: Scene) -> Words:
     )
 
 
-def new_many(scene: Scene) -> Words:
+def new_many(scene: Context) -> Words:
     """Say: very many new names."""
     count = scene.number("count") or 0
     return Words(
@@ -202,7 +202,7 @@ def new_many(scene: Scene) -> Words:
     )
 
 
-STACK_WORDS: dict[str, Callable[[Scene], Words]] = {
+STACK_WORDS: dict[str, Callable[[Context], Words]] = {
     one.__name__: one
     for one in (
         all_silent,
