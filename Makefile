@@ -42,7 +42,7 @@ backup: ## Copy database and settings to data/backup now; SECRETS=yes takes the 
 	@listener/scripts/backup $(if $(filter yes,$(SECRETS)),--with-secrets)
 
 .PHONY: restore
-restore: ## Put a backup back, after asking: FILE=data/backup/...; MERGE=yes, YES=yes (see README)
+restore: ## Put a backup back, after asking: FILE=data/backup/...; MERGE=yes, YES=yes
 	@listener/scripts/restore "$(FILE)" $(if $(filter yes,$(YES)),--yes) $(if $(filter yes,$(MERGE)),--merge)
 
 .PHONY: export

@@ -1,4 +1,4 @@
-"""The shell of `make sql`, on a real database with an archive, and the README's queries in it."""
+"""The shell of `make sql`, on a real database with an archive, and the documentation's queries in it."""
 
 import os
 import re
@@ -135,7 +135,7 @@ def test_nothing_can_be_changed(database: Path) -> None:
 
 
 def test_the_readme_s_five_queries_answer_what_they_say(database: Path) -> None:
-    block = (_ROOT / "README.md").read_text().split("```sql\n")[1].split("```")[0]
+    block = (_ROOT / "listener/docs/backup-and-restore.md").read_text().split("```sql\n")[1].split("```")[0]
     queries = re.findall(r"^(SELECT [^;]+;)", block, re.MULTILINE)
     assert len(queries) == 5
     with closing(sqlite3.connect(":memory:")) as clock:
