@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import sqlite3
 import statistics
@@ -233,8 +234,8 @@ def idle(figures: Figures, seconds: int) -> None:
     note(figures, "20 sensors: CPU a day", cpu_s * 86_400 / seconds, "s")
     note(figures, "20 sensors: wake-ups a minute, all threads", wake_ups * 60 / seconds, "")
     note(figures, "20 sensors: written to disk a day", written * 86_400 / seconds / 1e6, "MB")
-    check_s = min(_run_s([sys.executable, "-m", "ecc_listener", "healthcheck"]) for _ in range(5))
-    note(figures, "the healthcheck", check_s, "s", "< 0.1")
+    check_s = min(_processor_s([sys.executable, "-m", "ecc_listener", "healthcheck"]) for _ in range(5))
+    note(figures, "the healthcheck, processor time", check_s, "s", "< 0.05")
 
 
 def flat(figures: Figures, sizes: list[int]) -> None:
@@ -482,12 +483,14 @@ def _written(pid: int) -> int:
     return int(Path(f"/proc/{pid}/io").read_text().split("write_bytes: ")[1].split()[0])
 
 
-def _run_s(command: list[str]) -> float:
-    began_s = time.monotonic()
+def _processor_s(command: list[str]) -> float:
+    """Return the processor time that a command takes, its start included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         command, check=False, stdout=subprocess.DEVNULL, env=os.environ | {"ECC_HEALTH_FILE_PATH": "x"}
     )
-    return time.monotonic() - began_s
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:

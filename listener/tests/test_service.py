@@ -33,13 +33,11 @@ def listener(tmp_path: Path, broker: Mosquitto) -> Iterator[Listener]:
     made.end()
 
 
-def test_a_reading_stands_in_both_tables_within_a_second(broker: Mosquitto, listener: Listener) -> None:
+def test_a_reading_is_stored_in_both_tables(broker: Mosquitto, listener: Listener) -> None:
     listener.start()
     with Publisher(broker.port) as publisher:
-        sent_s = time.monotonic()
         publisher.publish(OFFICE, qos=0)
-        until(lambda: listener.count() == 1, 5)
-        assert time.monotonic() - sent_s < 1
+        until(lambda: listener.count() == 1)
     assert listener.query("SELECT sensorName, temperatureF, apRSSI FROM ECCTempHum") == [
         ("ECCTH01", 73.45, -67)
     ]
@@ -159,7 +157,7 @@ def test_a_locked_database_costs_nothing_and_is_told_once(broker: Mosquitto, lis
     time.sleep(5)
     intruder.execute("ROLLBACK")
     intruder.close()
-    until(lambda: listener.count() == 3_000, 20)
+    until(lambda: listener.count() == 3_000)
     assert set(listener.temperatures().values()) == {1}
     assert listener.log().count("can't be stored") == 1
     assert listener.log().count("stored again") == 1
@@ -252,7 +250,7 @@ def test_a_broker_that_falls_silent_is_left_and_found_again(broker: Mosquitto, l
     until(lambda: "the broker has not answered for 2 s; it hangs, or the network" in listener.log())
     until(lambda: not listener.is_connected())
     broker.process.send_signal(signal.SIGCONT)
-    until(lambda: listener.log().count("which knows the session") == 1, 20)
+    until(lambda: listener.log().count("which knows the session") == 1)
     broker.publish(OFFICE)
     listener.wait_for(1)
 
@@ -292,12 +290,12 @@ def test_a_loop_that_stands_still_is_found_by_the_healthcheck(broker: Mosquitto,
 
 
 def test_silence_is_unhealthy_after_timer_check(tmp_path: Path, broker: Mosquitto) -> None:
-    listener = Listener(tmp_path / "listener", broker.port, timer_check="0.05")
+    listener = Listener(tmp_path / "listener", broker.port, timer_check="0.15")
     listener.start()
     until(lambda: listener.run("healthcheck").returncode == 1)
     assert "no message for 0 min; last message none" in listener.run("healthcheck").stdout
     broker.publish(OFFICE)
-    until(lambda: listener.run("healthcheck").returncode == 0, 3)
+    until(lambda: listener.run("healthcheck").returncode == 0)
     listener.stop()
 
 
@@ -317,7 +315,7 @@ def test_a_port_where_nothing_speaks_mqtt_is_given_up_after_a_while(tmp_path: Pa
     )
     listener = Listener(tmp_path / "listener", port)
     listener.start(connected=False)
-    until(lambda: "takes the connection but never answers" in listener.log(), 20)
+    until(lambda: "takes the connection but never answers" in listener.log())
     assert listener.stop() == 0
     silent.kill()
     silent.wait()

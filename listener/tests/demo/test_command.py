@@ -204,7 +204,7 @@ def test_no_process_outlives_a_demonstration_that_was_killed(tmp_path: Path) -> 
         assert [is_alive(pid) for pid in pids] == [True, True, True]
         process.kill()
         process.communicate()
-        until(lambda: not any(is_alive(pid) for pid in pids), 15)
+        until(lambda: not any(is_alive(pid) for pid in pids))
     assert "Stopped after" in (tmp_path / "demo" / "ECCMQTTIoT.log").read_text()
 
 

@@ -65,10 +65,10 @@ def test_when_nobody_speaks_the_session_is_set_up_anew_and_then_it_is_told(
 ) -> None:
     listener.start()
     broker.publish(OFFICE)
-    until(lambda: any("All sensors: no reading since" in one for one in subjects(listener)), 20)
+    until(lambda: any("All sensors: no reading since" in one for one in subjects(listener)))
     assert "set up anew, since no message came" in listener.log()
     broker.publish(OFFICE)
-    until(lambda: subjects(listener)[-1].startswith("All sensors: readings again after"), 10)
+    until(lambda: subjects(listener)[-1].startswith("All sensors: readings again after"))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_why_nobody_is_heard_is_told_apart(
     if password:
         (listener.folder / "credentials").write_text(f"sensor,{password}")
     listener.start(connected=False)
-    until(lambda: listener.database.exists() and len(subjects(listener)) == 1, 20)
+    until(lambda: listener.database.exists() and len(subjects(listener)) == 1)
     assert says in subjects(listener)[0]
     listener.end()
 

@@ -136,4 +136,4 @@ def test_what_sends_ends_with_the_listener(tmp_path: Path) -> None:
         assert runs(child)
         parent.kill()
         parent.wait(10)
-        until(lambda: not runs(child), 1)
+        until(lambda: not runs(child))

@@ -29,8 +29,8 @@ def free_port() -> int:
     return port
 
 
-def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
-    """Wait until a condition holds; fail when it doesn't in time."""
+def until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
+    """Wait until a condition holds; fail if that takes longer than even a busy machine needs."""
     end_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end_s, f"not within {timeout_s} s"
