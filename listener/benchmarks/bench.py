@@ -27,7 +27,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "tests")]
 
-from ecc_listener.backup.create import newest  # noqa: E402
+from ecc_listener.backup.create import newest_backup_time  # noqa: E402
 from ecc_listener.backup.schedule import DailyBackup  # noqa: E402
 from ecc_listener.history.query import History  # noqa: E402
 from ecc_listener.history.rollup_file import rollup_path  # noqa: E402
@@ -429,7 +429,7 @@ def copies(figures: Figures, slots: int) -> None:
         daily = DailyBackup(path, Path(folder), 0.0)
         daily.tick(time.time_ns() // 1000, 1e6)
         began_s = time.monotonic()
-        busy_ms = _commits_ms(store, 500, lambda _: newest(Path(folder)) is None)
+        busy_ms = _commits_ms(store, 500, lambda _: newest_backup_time(Path(folder)) is None)
         daily.stop(10)
         note(figures, f"backup of {path.stat().st_size / 1e6:,.0f} MB", time.monotonic() - began_s, "s")
         note(figures, "  its size", next(Path(folder).glob("*.gz")).stat().st_size / 1e6, "MB")

@@ -190,15 +190,13 @@ def test_replay_is_done_by_the_listener_that_runs(broker: Mosquitto, listener: L
     broker.publish(b"garbage")
     until(lambda: listener.count("ECCRejected") == 1)
     done = listener.run("replay")
-    assert done.stdout == "0 messages of the quarantine became readings; 1 are still none.\n"
+    assert done.stdout == "Rejected messages that are readings now: 0; still rejected: 1.\n"
     assert "Quarantine decoded again" in listener.log()
     listener.stop()
     with sqlite3.connect(listener.database) as connection:
         connection.execute("UPDATE ECCRejected SET payload = ?", (OFFICE,))
     connection.close()
-    assert (
-        listener.run("replay").stdout == "1 messages of the quarantine became readings; 0 are still none.\n"
-    )
+    assert listener.run("replay").stdout == "Rejected messages that are readings now: 1; still rejected: 0.\n"
     assert listener.count() == 1
 
 

@@ -47,11 +47,11 @@ VERBS = {
     "status": Verb("commands.status", "show connection, last message, sensors and sizes on one screen"),
     "web": Verb("web.server", "serve the page: every room at a glance"),
     "backup": Verb(
-        "backup.create", "copy the database, and its archives once, to the backup folder, while it runs"
+        "commands.backup", "copy the database, and its archives once, to the backup folder, while it runs"
     ),
-    "export": Verb("history.export", "write readings as CSV, JSON lines or Parquet, from the archives, too"),
+    "export": Verb("commands.export", "write readings as CSV, JSON lines or Parquet, from the archives, too"),
     "restore": Verb("commands.restore", "put a backup back; the listener must not run meanwhile"),
-    "recover": Verb("backup.recover", "read what can be read of a damaged database that was moved aside"),
+    "recover": Verb("commands.recover", "read what can be read of a damaged database that was moved aside"),
     "replay": Verb("commands.replay", "decode the quarantine again, after an update that understands more"),
     "test-mail": Verb("commands.test_mail", "send one test mail to every destination, or say what keeps it"),
     "simulate": Verb("simulator.command", "publish like a number of sensors, well-behaved or not"),

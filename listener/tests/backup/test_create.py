@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ecc_listener.backup import copy as sound_copy
-from ecc_listener.backup import create, retention
+from ecc_listener.backup import copy, create, retention
 from ecc_listener.backup.schedule import DailyBackup
 from ecc_listener.readings.reading import decode
 from ecc_listener.service import Service
@@ -73,13 +72,13 @@ def lay_archive(tmp_path: Path, name: str = ARCHIVE) -> Path:
 def test_a_backup_is_whole_while_the_writer_goes_on(store: Store, folder: Path, tmp_path: Path) -> None:
     fill(store, 1)
     before = store.path.read_bytes(), Path(f"{store.path}-wal").read_bytes()
-    made = create.make(store.path, folder, "manual", NOON)
+    made = create.create_backup(store.path, folder, "manual", NOON)
     assert (store.path.read_bytes(), Path(f"{store.path}-wal").read_bytes()) == before
     fill(store, 2)
     assert names(folder) == ["db-manual-2026-03-01T120000Z.sqlite3.gz"]
     assert count(folder / names(folder)[0], tmp_path) == 10
-    assert (list(made.files), made.faults) == ([folder / names(folder)[0]], [])
-    assert create.newest(folder) == NOON
+    assert (list(made.files), made.errors) == ([folder / names(folder)[0]], [])
+    assert create.newest_backup_time(folder) == NOON
 
 
 def test_rows_that_come_while_it_is_made_are_in_by_the_burst_or_not_at_all(
@@ -102,7 +101,7 @@ def test_rows_that_come_while_it_is_made_are_in_by_the_burst_or_not_at_all(
     assert begun.wait(10)
     counts = []
     for second in range(5):
-        made = create.make(path, folder, "manual", NOON + timedelta(seconds=second))
+        made = create.create_backup(path, folder, "manual", NOON + timedelta(seconds=second))
         counts.append(count(next(iter(made.files)), tmp_path))
     done.set()
     writer.join()
@@ -112,36 +111,36 @@ def test_rows_that_come_while_it_is_made_are_in_by_the_burst_or_not_at_all(
 
 def test_an_archive_is_copied_once_under_its_own_name(store: Store, folder: Path, tmp_path: Path) -> None:
     archive = lay_archive(tmp_path)
-    create.make(store.path, folder, "manual", NOON)
-    copy = folder / f"{ARCHIVE}.gz"
-    assert count(copy, tmp_path) == 3
-    written = copy.stat()
-    made = create.make(store.path, folder, "manual", NOON + timedelta(seconds=1))
+    create.create_backup(store.path, folder, "manual", NOON)
+    packed = folder / f"{ARCHIVE}.gz"
+    assert count(packed, tmp_path) == 3
+    written = packed.stat()
+    made = create.create_backup(store.path, folder, "manual", NOON + timedelta(seconds=1))
     assert len(made.files) == 1
-    assert copy.stat() == written
+    assert packed.stat() == written
     archive.unlink()
-    create.make(store.path, folder, "manual", NOON + timedelta(seconds=2))
-    assert copy.exists()
+    create.create_backup(store.path, folder, "manual", NOON + timedelta(seconds=2))
+    assert packed.exists()
 
 
-def test_a_damaged_archive_is_told_and_keeps_nothing_else_back(
+def test_a_damaged_archive_is_named_and_does_not_stop_the_backup(
     store: Store, folder: Path, tmp_path: Path
 ) -> None:
     lay_archive(tmp_path)
     (tmp_path / "db-202512010000-202601010000.sqlite3").write_bytes(b"SQLite format 3\0" + bytes(5_000))
-    made = create.make(store.path, folder, "manual", NOON)
+    made = create.create_backup(store.path, folder, "manual", NOON)
     assert names(folder) == [f"{ARCHIVE}.gz", "db-manual-2026-03-01T120000Z.sqlite3.gz"]
-    assert len(made.faults) == 1
-    assert "db-202512010000-202601010000.sqlite3" in made.faults[0]
+    assert len(made.errors) == 1
+    assert "db-202512010000-202601010000.sqlite3" in made.errors[0]
 
 
 def test_the_live_file_under_its_archive_s_name_is_no_archive_yet(store: Store, folder: Path) -> None:
     fill(store, 1)
     os.link(store.path, store.path.with_name(ARCHIVE))
-    assert len(create.make(store.path, folder, "manual", NOON).files) == 1
+    assert len(create.create_backup(store.path, folder, "manual", NOON).files) == 1
 
 
-def test_an_unsound_database_makes_no_backup(tmp_path: Path, folder: Path) -> None:
+def test_a_damaged_database_is_not_backed_up(tmp_path: Path, folder: Path) -> None:
     path = lay_archive(tmp_path, "db.sqlite3")
     with closing(sqlite3.connect(path)) as connection:
         root = connection.execute(
@@ -153,14 +152,14 @@ def test_an_unsound_database_makes_no_backup(tmp_path: Path, folder: Path) -> No
         # An index without entries: the table reads well, a question by the sensor's name finds nothing.
         file.write(b"\x0a" + bytes(4) + size.to_bytes(2, "big") + bytes(size - 7))
     with pytest.raises(StoreError, match="the database is damaged"):
-        create.make(path, folder, "manual", NOON)
+        create.create_backup(path, folder, "manual", NOON)
     assert names(folder) == []
 
 
 def test_what_is_there_is_never_written_over(store: Store, folder: Path) -> None:
     (folder / "db-manual-2026-03-01T120000Z.sqlite3.gz").write_text("somebody's")
-    with pytest.raises(StoreError, match="there is a file of that name already"):
-        create.make(store.path, folder, "manual", NOON)
+    with pytest.raises(StoreError, match="a file of that name exists already"):
+        create.create_backup(store.path, folder, "manual", NOON)
     assert names(folder) == ["db-manual-2026-03-01T120000Z.sqlite3.gz"]
     assert (folder / names(folder)[0]).read_text() == "somebody's"
 
@@ -170,13 +169,13 @@ def test_a_full_disk_is_told_with_what_is_needed_and_leaves_nothing(
 ) -> None:
     fill(store, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(sound_copy, "_SPACE_NEEDED", 1e12)
-        with pytest.raises(StoreError, match=r"it needs .* MB are free; free some"):
-            create.make(store.path, folder, "manual", NOON)
+        patch.setattr(copy, "_SPACE_NEEDED", 1e12)
+        with pytest.raises(StoreError, match=r"it needs .* MB are free; free some space"):
+            create.create_backup(store.path, folder, "manual", NOON)
     # The check may be right and the disk full a moment later: here of what is compressed.
     (folder / "db-manual-2026-03-01T120000Z.sqlite3.gz.part").symlink_to("/dev/full")
     with pytest.raises(StoreError, match="No space left on device"):
-        sound_copy.copy(store.path, folder / "db-manual-2026-03-01T120000Z.sqlite3.gz", bool)
+        copy.copy_database(store.path, folder / "db-manual-2026-03-01T120000Z.sqlite3.gz", bool)
     assert names(folder) == []
 
 
@@ -184,16 +183,16 @@ def test_a_full_disk_is_told_with_what_is_needed_and_leaves_nothing(
 def test_a_disk_that_fills_up_under_it_keeps_no_half_backup(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sound_copy, "_SPACE_NEEDED", 0)
+    monkeypatch.setattr(copy, "_SPACE_NEEDED", 0)
     for number in range(1, 30):
         fill(store, number, rows=1_000)
     with disk(tmp_path) as small:
         small.fill()
         with pytest.raises(StoreError, match=r"the disk is full|No space left"):
-            create.make(store.path, small.mount, "manual", NOON)
+            create.create_backup(store.path, small.mount, "manual", NOON)
         assert not list(small.mount.glob("db*"))
         small.ballast.unlink()
-        made = create.make(store.path, small.mount, "manual", NOON)
+        made = create.create_backup(store.path, small.mount, "manual", NOON)
         assert count(next(iter(made.files)), tmp_path) == 29_000
 
 
@@ -218,20 +217,20 @@ def test_a_stick_that_knows_no_second_names_is_good_enough(folder: Path, tmp_pat
 def test_no_folder_no_right_and_no_database_are_clear_lines(
     store: Store, folder: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(StoreError, match="there is no folder"):
-        create.make(store.path, tmp_path / "unplugged", "daily", NOON)
+    with pytest.raises(StoreError, match="does not exist; create it"):
+        create.create_backup(store.path, tmp_path / "unplugged", "daily", NOON)
     with pytest.raises(StoreError, match="isn't there"):
-        create.make(tmp_path / "none", folder, "daily", NOON)
-    with create._alone(folder), pytest.raises(StoreError, match=r"another backup .* is under way"):
-        create.make(store.path, folder, "daily", NOON)
+        create.create_backup(tmp_path / "none", folder, "daily", NOON)
+    with create._locked(folder), pytest.raises(StoreError, match=r"another backup .* is running"):
+        create.create_backup(store.path, folder, "daily", NOON)
     assert names(folder) == []
 
 
 def test_killed_at_each_of_its_calls_it_leaves_no_half_backup(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from datetime import UTC, datetime;"
-        "from ecc_listener import backup;"
-        "where = Path(sys.argv[1]); backup.make(where / 'db.sqlite3', where / 'backup', 'manual',"
+        "from ecc_listener.backup import create;"
+        "where = Path(sys.argv[1]); create.create_backup(where / 'db.sqlite3', where / 'backup', 'manual',"
         " datetime(2026, 3, 1, 12, tzinfo=UTC))"
     )
     kills = 0
@@ -245,7 +244,9 @@ def test_killed_at_each_of_its_calls_it_leaves_no_half_backup(tmp_path: Path) ->
             done = subprocess.run([*strace, *inject, sys.executable, "-c", program, where], check=False)
             for name in names(where / "backup"):
                 assert ".part" in name or count(where / "backup" / name, where) == 3
-            create.make(where / "db.sqlite3", where / "backup", "manual", NOON + timedelta(seconds=1))
+            create.create_backup(
+                where / "db.sqlite3", where / "backup", "manual", NOON + timedelta(seconds=1)
+            )
             assert not [name for name in names(where / "backup") if ".part" in name]
             if done.returncode == 0:
                 break
@@ -254,15 +255,15 @@ def test_killed_at_each_of_its_calls_it_leaves_no_half_backup(tmp_path: Path) ->
     assert kills >= 5
 
 
-def test_the_ladder_removes_only_what_the_listener_made_of_this_database(folder: Path) -> None:
+def test_only_the_listener_s_own_backups_of_this_database_are_deleted(folder: Path) -> None:
     made = [NOON - number * timedelta(days=1) for number in range(400)]
     for kind in ("daily", "manual"):
         for one in made:
-            (folder / retention.name("db", ".sqlite3", kind, one)).touch()
-    (folder / retention.name("other", ".sqlite3", "daily", made[-1])).touch()
+            (folder / retention.backup_name("db", ".sqlite3", kind, one)).touch()
+    (folder / retention.backup_name("other", ".sqlite3", "daily", made[-1])).touch()
     (folder / f"{ARCHIVE}.gz").touch()
     (folder / "holiday.jpg").touch()
-    create.climb(Path("db.sqlite3"), folder)
+    create.delete_superseded(Path("db.sqlite3"), folder)
     left = names(folder)
     assert len([name for name in left if name.startswith("db-daily")]) <= 7 + 4 + 12
     assert len([name for name in left if not name.startswith("db-daily")]) == 400 + 3
@@ -296,7 +297,7 @@ def test_a_clock_that_jumps_costs_no_backup(store: Store, folder: Path) -> None:
         now_s += 601.0
         one.tick(NOON_US + hours * HOUR_US, now_s)
         end(one)
-    made = sorted(retention.dailies("db", ".sqlite3", names(folder)))
+    made = sorted(retention.daily_backups("db", ".sqlite3", names(folder)))
     assert [(moment - NOON) / timedelta(hours=1) for moment in made] == [0, 24, 400 * 24]
 
 
@@ -321,11 +322,11 @@ def test_a_fault_is_told_once_and_its_end_is_a_backup(
     for number in range(1, 4):
         one.tick(NOON_US, number * 1000.0)
         end(one)
-    assert caplog.text.count("there is no folder") == 1
+    assert caplog.text.count("does not exist; create it") == 1
     (tmp_path / "unplugged").mkdir()
     one.tick(NOON_US, 5000.0)
     end(one)
-    assert "Backup made" in caplog.text
+    assert "Backup created" in caplog.text
 
 
 def test_one_under_way_ends_at_once_when_it_is_told_to(
@@ -339,7 +340,7 @@ def test_one_under_way_ends_at_once_when_it_is_told_to(
         until(is_stopped)  # type: ignore[arg-type]
         raise sqlite3.OperationalError("interrupted")
 
-    monkeypatch.setattr(sound_copy, "_compress", slow)
+    monkeypatch.setattr(copy, "_compress", slow)
     one = daily(store, folder)
     one.tick(NOON_US, 61.0)
     assert begun.wait(10)
@@ -360,10 +361,10 @@ def test_the_listener_makes_backups_unless_it_is_told_not_to(
     files |= {"last_notice_file_path": "last", "limits_file_path": "limits.ini"}
     flags = {name: str(tmp_path / file) for name, file in files.items()}
     service = Service(load(flags | {"automatic_backup": automatic}))
-    service.daily_backup._next_look_s = 0
+    service.daily_backup._next_check_s = 0
     service.tick()
     faulthandler.cancel_dump_traceback_later()
     end(service.daily_backup)
     service.stopped_by = "test"
     service.shutdown()
-    assert len(retention.dailies("db", ".sqlite3", names(folder))) == backups
+    assert len(retention.daily_backups("db", ".sqlite3", names(folder))) == backups

@@ -1,4 +1,4 @@
-"""How backups are called, when one is due, and which of the old ones go."""
+"""Names of backups, when one is due, and which old ones are deleted."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -8,20 +8,20 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def climbed(days: int, *, start: datetime = NOON) -> list[datetime]:
-    """Give what is left after a backup a day."""
+def kept(days: int, *, start: datetime = NOON) -> list[datetime]:
+    """Return what is left after a backup a day."""
     made: set[datetime] = set()
     for number in range(days):
         made.add(start + number * DAY)
-        made -= retention.superfluous(made)
+        made -= retention.superseded(made)
     return sorted(made)
 
 
 def test_a_name_says_when_it_was_made_in_utc() -> None:
     at = NOON.astimezone(timezone(timedelta(hours=5)))
-    name = retention.name("ECCTempHum", ".sqlite3", "daily", at)
+    name = retention.backup_name("ECCTempHum", ".sqlite3", "daily", at)
     assert name == "ECCTempHum-daily-2026-03-01T120000Z.sqlite3.gz"
-    assert retention.moment(name) == NOON
+    assert retention.backup_time(name) == NOON
 
 
 def test_other_files_are_no_backups() -> None:
@@ -31,20 +31,20 @@ def test_other_files_are_no_backups() -> None:
         "ECCTempHum-daily-2026-99-99T120000Z.sqlite3.gz",
         "holiday.jpg",
     ]
-    assert [retention.moment(name) for name in names] == [None] * 4
+    assert [retention.backup_time(name) for name in names] == [None] * 4
 
 
 def test_dailies_are_only_those_that_the_listener_made_of_this_database() -> None:
-    ours = retention.name("ECCTempHum", ".sqlite3", "daily", NOON)
+    ours = retention.backup_name("ECCTempHum", ".sqlite3", "daily", NOON)
     others = [
-        retention.name("ECCTempHum", ".sqlite3", "manual", NOON),
-        retention.name("Other", ".sqlite3", "daily", NOON),
-        retention.name("ECCTempHum", ".db", "daily", NOON),
+        retention.backup_name("ECCTempHum", ".sqlite3", "manual", NOON),
+        retention.backup_name("Other", ".sqlite3", "daily", NOON),
+        retention.backup_name("ECCTempHum", ".db", "daily", NOON),
         "x.txt",
     ]
-    assert retention.dailies("ECCTempHum", ".sqlite3", [ours, *others]) == {NOON: ours}
-    bare = retention.name("readings", "", "daily", NOON)
-    assert retention.dailies("readings", "", [bare]) == {NOON: bare}
+    assert retention.daily_backups("ECCTempHum", ".sqlite3", [ours, *others]) == {NOON: ours}
+    bare = retention.backup_name("readings", "", "daily", NOON)
+    assert retention.daily_backups("readings", "", [bare]) == {NOON: bare}
 
 
 def test_one_is_due_a_day_after_the_last() -> None:
@@ -58,8 +58,8 @@ def test_one_from_the_future_keeps_none_from_being_due() -> None:
     assert retention.is_due([NOON + 300 * DAY], NOON)
 
 
-def test_the_ladder_has_seven_days_four_weeks_and_twelve_months() -> None:
-    left = climbed(3 * 365)
+def test_seven_days_four_weeks_and_twelve_months_are_kept() -> None:
+    left = kept(3 * 365)
     last = NOON + (3 * 365 - 1) * DAY
     assert left[-7:] == [last - number * DAY for number in range(6, -1, -1)]
     assert len({one.isocalendar()[:2] for one in left[-9:]}) >= 4
@@ -69,9 +69,9 @@ def test_the_ladder_has_seven_days_four_weeks_and_twelve_months() -> None:
 
 
 def test_in_the_first_week_nothing_goes() -> None:
-    assert len(climbed(7)) == 7
+    assert len(kept(7)) == 7
 
 
 def test_a_long_pause_takes_no_old_backup_away() -> None:
     made = {NOON - number * DAY for number in range(7)}
-    assert retention.superfluous({*made, NOON + 1000 * DAY}) <= {NOON - 6 * DAY}
+    assert retention.superseded({*made, NOON + 1000 * DAY}) <= {NOON - 6 * DAY}

@@ -47,7 +47,7 @@ def stored(settings: Settings, *names: str) -> None:
 
 
 def shown(settings: Settings) -> str:
-    return "\n".join(status.lines(status.look(settings, NOW), NOW, colour=False))
+    return "\n".join(status.format_lines(status.read_status(settings, NOW), NOW, colour=False))
 
 
 def test_all_on_one_screen(settings: Settings) -> None:
@@ -64,7 +64,7 @@ def test_all_on_one_screen(settings: Settings) -> None:
 def test_before_the_first_reading_it_says_what_to_do(settings: Settings) -> None:
     well(settings, last_message_utc=None)
     stored(settings)
-    assert "`make up` says what to enter in them" in shown(settings)
+    assert "`make up` prints what to enter in the sensors" in shown(settings)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_before_the_first_reading_it_says_what_to_do(settings: Settings) -> None
     [
         (
             {"broker_fault": "broker refuses user 'x'"},
-            "Needs somebody: not connected: broker refuses user 'x'",
+            "Needs attention: not connected: broker refuses user 'x'",
         ),
         ({"store_fault": "the disk is full"}, "readings can't be stored: the disk is full"),
         ({"written_utc": (NOW - timedelta(minutes=5)).isoformat()}, "stands still or is gone"),
@@ -98,7 +98,7 @@ def test_mail_that_fails_needs_somebody(settings: Settings) -> None:
     store.change(partial(outbox.record, outcome=Outcome("you@example.org", 1, fault), now_us=NOW_US))
     store.close()
     first = shown(settings).splitlines()[0]
-    assert "Needs somebody: mail fails to you@example.org since" in first
+    assert "Needs attention: mail fails to you@example.org since" in first
     assert first.endswith("1 letter waits: the server is down. Next step: wait")
 
 

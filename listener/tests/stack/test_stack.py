@@ -245,7 +245,7 @@ def test_status_shows_all_on_one_screen(stack: Project) -> None:
 def test_the_quarantine_is_decoded_again_when_asked(stack: Project) -> None:
     done = stack.run("make", "replay")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("0 messages of the quarantine became readings; ")
+    assert done.stdout.startswith("Rejected messages that are readings now: 0; ")
 
 
 def test_what_sensors_send_while_only_the_listener_is_away_is_not_lost(stack: Project) -> None:
@@ -312,7 +312,7 @@ def test_a_backup_is_put_back_and_what_came_since_is_kept_aside_or_merged(stack:
     for merge, left in (("MERGE=yes", rows + 7), ("MERGE=no", rows)):
         done = stack.run("make", "restore", f"FILE={database}", "YES=yes", merge)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "What was there is now ECCTempHum-before-restore-" in done.stdout
+        assert "The previous database is now ECCTempHum-before-restore-" in done.stdout
         until(lambda: stack.is_healthy("listener"), 60)
         assert stack.count() == left
     _still_serves(stack)

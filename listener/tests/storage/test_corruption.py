@@ -105,7 +105,7 @@ def check(path: Path, first: int, count: int) -> None:
 def recovered(path: Path) -> set[tuple[object, ...]]:
     """Recover all that was moved aside; give what is then there of the time before."""
     for aside in corruption.set_aside_files(path):
-        recover.recover(aside, path)
+        recover.recover_readings(aside, path)
     assert corruption.set_aside_files(path) == []
     rows = History(path).readings(None, *FOR_EVER)
     return {row for row in rows if row.temperature_f < (BEFORE + IN_WAL) / 100 - 0.001}
@@ -309,9 +309,9 @@ def test_the_listener_goes_on_within_seconds_and_says_so(broker: Mosquitto, list
     told = listener.run("recover")
     assert told.returncode == 0
     until(lambda: listener.query(notice) == [("damaged", 0)])
-    assert "1 readings recovered, now in ECCTempHum-2" in told.stdout
+    assert "1 readings were recovered and are now in ECCTempHum-2" in told.stdout
     assert History(listener.database).count(*FOR_EVER) == 3
-    assert listener.run("recover").stdout.startswith("No damaged file lies beside")
+    assert listener.run("recover").stdout.startswith("There is no damaged file beside")
 
 
 def test_the_live_file_is_not_recovered_from(broker: Mosquitto, listener: Listener) -> None:

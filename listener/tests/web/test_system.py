@@ -62,7 +62,7 @@ def test_a_backup_folder_that_hangs_takes_nothing_else_of_the_page_with_it(
         answers.wait(60)
         return datetime(2026, 1, 1, tzinfo=UTC)
 
-    monkeypatch.setattr(backup_folder, "newest", hangs)
+    monkeypatch.setattr(backup_folder, "newest_backup_time", hangs)
     with house.viewer() as viewer:
         with ThreadPoolExecutor(8) as pool:
             told = list(pool.map(viewer.get, ["/stack"] * 8))

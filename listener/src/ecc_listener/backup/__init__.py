@@ -1,6 +1,6 @@
 """Backups, restore, and recovery of a damaged file.
 
-A database enters; a verified compressed copy leaves, or the other way round. Nothing is ever half there.
-Start with `create`; `retention` says which copies stay, `restore` puts one back, `recover` reads a
-damaged file page by page.
+A database enters and a verified compressed copy leaves, or the other way round; nothing incomplete is ever
+left behind. Start with `create`; `schedule` creates one a day, `retention` decides which are kept, `restore`
+puts one back into place after `verify`, `recover` reads a damaged file page by page.
 """

@@ -1,4 +1,4 @@
-"""A sound, compressed copy of one database, also of one that is written to meanwhile."""
+"""A verified, compressed copy of one database, which may be written to meanwhile."""
 
 import errno
 import gzip
@@ -12,34 +12,34 @@ from urllib.parse import quote
 
 from ecc_listener.storage.connection import StoreError, connect_readonly, explain
 
-PART = ".part"
-"""How a file ends that is not whole yet."""
+PARTIAL = ".part"
+"""The ending of a file that is not complete yet."""
 
 _CHUNK = 1 << 20
-_LEVEL = 4  # A twentieth larger than with 6, in a third of the time.
-_SPACE_NEEDED = 1.5  # The copy, and what is compressed of it.
+_LEVEL = 4  # The copy is a twentieth larger than with 6, and done in a third of the time.
+_SPACE_NEEDED = 1.5  # Times the size of the database: the copy, and the compressed copy beside it.
 
 
-def copy(source: Path, target: Path, is_stopped: Callable[[], bool]) -> None:
-    """Write a compressed copy of a database; the target appears whole, and never in place of another file.
+def copy_database(source: Path, target: Path, is_stopped: Callable[[], bool]) -> None:
+    """Write a compressed copy of a database; the target appears complete, and never replaces a file.
 
-    Nobody else may write to its folder meanwhile. That may be on any file system, a stick's or a share's: no
-    second names of files are needed there, nor SQLite's locks.
+    Nobody else may write to the target's folder meanwhile. It may be on any file system, such as a USB stick
+    or a network share: neither hard links nor SQLite's locks are needed there.
 
     Raises:
-        StoreError: there is no copy, and why; nothing half made is left.
+        StoreError: the copy could not be written; nothing incomplete is left.
 
     """
-    plain, packed = (target.with_name(f"{target.name}{end}{PART}") for end in (".plain", ""))
+    plain, packed = (target.with_name(f"{target.name}{end}{PARTIAL}") for end in (".plain", ""))
     try:
         _need_space(source, target.parent)
         with closing(connect_readonly(source)) as connection:
             connection.set_progress_handler(is_stopped, 100_000)
             connection.execute("VACUUM INTO ?", (f"file:{quote(str(plain))}?nolock=1",))
-        check(plain, is_stopped)
+        check_integrity(plain, is_stopped)
         _compress(plain, packed, is_stopped)
         if target.exists():
-            raise FileExistsError(0, "there is a file of that name already")
+            raise FileExistsError(0, "a file of that name exists already")
         packed.rename(target)
         fsync_folder(target.parent)
     except (sqlite3.Error, OSError) as error:
@@ -49,11 +49,11 @@ def copy(source: Path, target: Path, is_stopped: Callable[[], bool]) -> None:
         packed.unlink(missing_ok=True)
 
 
-def check(path: Path, is_stopped: Callable[[], bool] = bool) -> None:
-    """See that a file that nobody writes to is a sound database.
+def check_integrity(path: Path, is_stopped: Callable[[], bool] = bool) -> None:
+    """Check a database that nobody writes to.
 
     Raises:
-        sqlite3.Error: it isn't.
+        sqlite3.Error: it is damaged.
 
     """
     uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
@@ -80,7 +80,9 @@ def _need_space(source: Path, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < size * _SPACE_NEEDED:
         raise OSError(
-            0, f"it needs {size * _SPACE_NEEDED / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free; free some"
+            0,
+            f"it needs {size * _SPACE_NEEDED / 1e6:,.0f} MB, but only {free / 1e6:,.0f} MB are free;"
+            " free some space",
         )
 
 
@@ -93,7 +95,7 @@ def _why(error: sqlite3.Error | OSError, source: Path) -> str:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Bring new and changed names of a folder to the disk; a network share may not know how."""
+    """Write new and changed names of a folder to the disk, if its file system can."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,7 +1,7 @@
-"""PURE: the bytes of one page of a damaged database go in, the readings that stand on it come out.
+"""Read the rows on one page of a damaged database, given its bytes. Nothing else is read.
 
-Each page of a table's rows says by itself where they begin and what they are, so that what other pages have
-lost does not matter. See "Database File Format" at sqlite.org, sections 1.6 and 2.1.
+Each page of a table's rows describes by itself where they begin and what they are, so damage on other pages
+does not matter. Source of the format: "Database File Format" at sqlite.org, sections 1.6 and 2.1.
 """
 
 import re
@@ -24,18 +24,18 @@ _LENGTHS = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8, 7: 8, 8: 0, 9: 0}
 _NULL, _IS_REAL, _ZERO, _ONE, _BLOB = 0, 7, 8, 9, 12
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?")
 _BEYOND = 1e9
-"""No quantity of a sensor comes near this."""
+"""No value of a sensor comes near this."""
 
 
 def page_size(header: bytes) -> int:
-    """Give the size of a file's pages by its first bytes, as far as they make sense."""
-    said = int.from_bytes(header[16:18], "big")
-    size = 1 << 16 if said == 1 else said
+    """Return the size in bytes of a file's pages by its first bytes; the usual size if they make no sense."""
+    stored = int.from_bytes(header[16:18], "big")
+    size = 1 << 16 if stored == 1 else stored
     return size if size in PAGE_SIZES else USUAL_PAGE_SIZE
 
 
 def rows(page: bytes, *, is_first: bool = False) -> Iterator[Row]:
-    """Give the readings (eight columns) and what sensors said of themselves (five) that stand on a page."""
+    """Yield the rows on a page that are readings (eight columns) or descriptions of sensors (five)."""
     start = _FILE_HEADER if is_first else 0
     try:
         kind, _, count, _, _ = _PAGE_HEADER.unpack_from(page, start)

@@ -1,14 +1,14 @@
-"""The steps of a restore: the new file is made ready beside the old one, then takes its place by a rename.
+"""The steps of a restore: the new file is prepared beside the old one, then a rename puts it in its place.
 
-Every reading ends in exactly one file, and none doubles what the broker will send again:
+Every reading ends in exactly one file, and none is stored twice when the broker sends it again:
 
-- Readings that another file beside it holds already are left out of the new file.
-- The record of deliveries keeps what is on it now and in the backup alike: those packets the broker may
-  send again, and their readings are in the backup. What was stored since and is sent again is stored again,
-  as it should be: its readings are in the old file, which is put aside.
-- What was told and mailed is taken over from the old file: no letter is sent and no notice told twice.
+- Readings that are in another file beside it already are removed from the new file.
+- The record of deliveries keeps the packets that are on it both now and in the backup: the broker may send
+  them again, and their readings are in the backup. Readings that were stored since and are sent again are
+  stored again, as they should be: they are in the old file, which is moved aside.
+- Notices and mail are copied from the old file: nothing is sent twice.
 
-A crash leaves under the database's name the old file or the new one, and the old one at least under one name.
+After a crash the database's name belongs to the old file or to the new one, and the old file has a name.
 """
 
 import os
@@ -20,34 +20,34 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ecc_listener.backup.copy import fsync_folder
-from ecc_listener.backup.verify import same_key
+from ecc_listener.backup.verify import same_key_exists
 from ecc_listener.storage import archive
 from ecc_listener.storage.archive import ArchiveWaits
 from ecc_listener.storage.connection import StoreError, archive_marker, connect_readonly, explain
 from ecc_listener.storage.schema import CARRIED, STAYING, migrate
 
-_OF_THE_BACKUP = {"ECCKnownSensor", "ECCRejected", "ECCDelivery", "ECCCounter"}
+_FROM_BACKUP = {"ECCKnownSensor", "ECCRejected", "ECCDelivery", "ECCCounter"}
 _TRIES, _TRY_EVERY_S = 50, 0.1
 _SPAN = "SELECT min(recordWrittenUTC), max(recordWrittenUTC) FROM other.ECCTempHum WHERE sensorName = ?"
 _DELETE = (
     "DELETE FROM main.ECCTempHum AS one WHERE one.sensorName = ? AND one.recordWrittenUTC BETWEEN ? AND ?"
-    f" AND EXISTS ({same_key('other')})"
+    f" AND EXISTS ({same_key_exists('other')})"
 )
 
 
-def leave_out(new: Path, others: Sequence[Path]) -> int:
-    """Take out of the new file the readings that other files hold already; give how many.
+def remove_duplicates(new: Path, others: Sequence[Path]) -> int:
+    """Delete from the new file the readings that are in other files already; return their number.
 
     Raises:
         StoreError: a file can't be read or written.
 
     """
     count = 0
-    with _changing(new) as connection:
+    with _writing(new) as connection:
         names = [row[0] for row in connection.execute("SELECT DISTINCT sensorName FROM ECCTempHum")]
         for other in others:
             _attach(connection, other)
-            # One that can't be read keeps no backup from being restored.
+            # An archive that can't be read must not prevent the restore.
             with suppress(sqlite3.DatabaseError):
                 for name in names:
                     span = connection.execute(_SPAN, (name,)).fetchone()
@@ -56,14 +56,14 @@ def leave_out(new: Path, others: Sequence[Path]) -> int:
     return count
 
 
-def take_over(new: Path, old: Path | None, *, merge: bool) -> None:
-    """Bring the open state of the old file, if it can be read, into the new one; with `merge` its readings.
+def carry_over(new: Path, old: Path | None, *, merge: bool) -> None:
+    """Copy the open state of the old file, if it can be read, to the new one; with `merge` also its readings.
 
     Raises:
         StoreError: a file can't be read or written.
 
     """
-    with _changing(new) as connection:
+    with _writing(new) as connection:
         migrate(connection)
         if old is None:
             connection.execute("DELETE FROM ECCDelivery")
@@ -78,37 +78,37 @@ def take_over(new: Path, old: Path | None, *, merge: bool) -> None:
             for table in STAYING:
                 connection.execute(
                     f"INSERT INTO main.{table} SELECT * FROM other.{table} AS one"
-                    f" WHERE NOT EXISTS ({same_key('main', table)}) ORDER BY recordWrittenUTC"
+                    f" WHERE NOT EXISTS ({same_key_exists('main', table)}) ORDER BY recordWrittenUTC"
                 )
             connection.execute("INSERT OR REPLACE INTO main.ECCDelivery SELECT * FROM other.ECCDelivery")
         connection.execute(
             "DELETE FROM main.ECCDelivery WHERE NOT EXISTS (SELECT 1 FROM other.ECCDelivery AS still"
             " WHERE still.burst = ECCDelivery.burst AND still.packets = ECCDelivery.packets)"
         )
-        for table in CARRIED.keys() - _OF_THE_BACKUP:
+        for table in CARRIED.keys() - _FROM_BACKUP:
             connection.execute(f"DELETE FROM main.{table}")
             connection.execute(f"INSERT INTO main.{table} SELECT * FROM other.{table}")
         connection.execute("COMMIT")
 
 
-def settle(old: Path) -> bool:
-    """Make the old file whole: all in one file, of this schema, and nobody else in it.
+def consolidate(old: Path) -> bool:
+    """Bring the old file into one piece without a WAL, with this schema, and locked out of other programs.
 
-    Gives False where it is damaged or a newer version's: then it can only be put aside as it is.
+    Return False if it is damaged or a newer version's: then it can only be moved aside as it is.
 
     Raises:
         ArchiveWaits: another program has it open.
 
     """
     archive.tidy(old)
-    if not _is_sound(old):
+    if not _is_undamaged(old):
         return False
     marker = archive_marker(old)
-    marker.touch()  # The page and whoever reads by this program stay out for a moment.
+    marker.touch()  # The web page and this program's other readers wait for a moment.
     try:
         for left in reversed(range(_TRIES)):
             try:
-                return _is_settled(old)
+                return _is_consolidated(old)
             except ArchiveWaits:
                 if not left:
                     raise
@@ -118,7 +118,7 @@ def settle(old: Path) -> bool:
     return False
 
 
-def _is_sound(old: Path) -> bool:
+def _is_undamaged(old: Path) -> bool:
     # For reading only: SQLite drops the WAL of a damaged file that it opens for writing.
     try:
         with closing(connect_readonly(old)) as connection:
@@ -127,7 +127,7 @@ def _is_sound(old: Path) -> bool:
         return False
 
 
-def _is_settled(old: Path) -> bool:
+def _is_consolidated(old: Path) -> bool:
     try:
         with closing(sqlite3.connect(old, isolation_level=None)) as connection:
             migrate(connection)
@@ -140,17 +140,17 @@ def _is_settled(old: Path) -> bool:
         return False
 
 
-def swap(new: Path, target: Path, aside: Path) -> None:
-    """Give the new file the target's name, and what bears it now, if anything does, the name `aside`.
+def replace_file(new: Path, target: Path, aside: Path) -> None:
+    """Rename the new file to `target`; a file that is there now gets the name `aside`.
 
     Raises:
-        StoreError: the folder takes no such names; nothing has changed.
+        StoreError: the files can't be renamed; nothing has changed.
 
     """
-    _like(target, new)
+    _copy_owner(target, new)
     try:
         for ending in ("-wal", "-shm", "-journal", ""):
-            # Only a file that could not be settled has more than its own name.
+            # Only a file that could not be consolidated has a WAL or journal.
             if Path(f"{target}{ending}").exists():
                 Path(f"{aside}{ending}").hardlink_to(f"{target}{ending}")
         fsync_folder(target.parent)
@@ -160,12 +160,12 @@ def swap(new: Path, target: Path, aside: Path) -> None:
         fsync_folder(target.parent)
     except OSError as error:
         raise StoreError(
-            f"{error.filename2 or error.filename}: {error.strerror}; nothing was put back"
+            f"{error.filename2 or error.filename}: {error.strerror}; nothing was restored"
         ) from None
 
 
-def _like(target: Path, new: Path) -> None:
-    """Give the new file to whom the old one, or else the folder, belongs: root may be who restores."""
+def _copy_owner(target: Path, new: Path) -> None:
+    """Give the new file the owner of the old one, or else of the folder: root may run the restore."""
     model = (target if target.exists() else target.parent).stat()
     if os.geteuid() == 0:
         os.chown(new, model.st_uid, model.st_gid)
@@ -176,8 +176,8 @@ def _attach(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
-def _changing(new: Path) -> Iterator[sqlite3.Connection]:
-    """Lend a connection to a file that nobody else knows yet; it is on the disk afterwards.
+def _writing(new: Path) -> Iterator[sqlite3.Connection]:
+    """Open a file that nobody else knows yet; it is flushed to the disk afterwards.
 
     Raises:
         StoreError: it, or one attached to it, can't be read or written.
@@ -187,7 +187,7 @@ def _changing(new: Path) -> Iterator[sqlite3.Connection]:
         with closing(
             sqlite3.connect(f"file:{quote(str(new))}", uri=True, isolation_level=None)
         ) as connection:
-            # It is synced as a whole, and thrown away after a crash.
+            # It is flushed as a whole below, and deleted after a crash.
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA journal_mode = MEMORY")
             yield connection

@@ -1,7 +1,7 @@
-"""PURE: how backups are called, when the next one is due, and which of the old ones may go.
+"""The names of backups, when the next one is due, and which old ones are deleted. Only names and times enter.
 
-`{name}-daily-{time}{ext}.gz` is one that the listener made by itself, `-manual-` one that somebody asked for.
-The time is UTC, so that no change of the clocks in spring or autumn makes two of them equal.
+`{name}-daily-{time}{ext}.gz` was created by the listener, `{name}-manual-{time}{ext}.gz` by somebody's
+command. The time is UTC, so that no change of the clocks in spring or autumn makes two names equal.
 """
 
 import re
@@ -13,47 +13,47 @@ EVERY = timedelta(days=1)
 
 _TIME = "%Y-%m-%dT%H%M%SZ"
 _NAME = re.compile(r"(.+)-(daily|manual)-(\d{4}-\d\d-\d\dT\d{6}Z)(\..*)?\.gz")
-_LADDER: tuple[tuple[int, Callable[[datetime], tuple[int, ...]]], ...] = (
-    (7, lambda moment: (moment.year, moment.month, moment.day)),
-    (4, lambda moment: moment.isocalendar()[:2]),
-    (12, lambda moment: (moment.year, moment.month)),
+_KEPT: tuple[tuple[int, Callable[[datetime], tuple[int, ...]]], ...] = (
+    (7, lambda time: (time.year, time.month, time.day)),
+    (4, lambda time: time.isocalendar()[:2]),
+    (12, lambda time: (time.year, time.month)),
 )
-"""How many days, weeks and months keep their last backup."""
+"""Of how many days, weeks and months the last backup is kept."""
 
 
-def name(stem: str, suffix: str, kind: Literal["daily", "manual"], now: datetime) -> str:
-    """Give the name of a backup of the database `{stem}{suffix}` made now."""
+def backup_name(stem: str, suffix: str, kind: Literal["daily", "manual"], now: datetime) -> str:
+    """Return the name of a backup of the database `{stem}{suffix}` created now."""
     return f"{stem}-{kind}-{now.astimezone(UTC).strftime(_TIME)}{suffix}.gz"
 
 
-def moment(file_name: str) -> datetime | None:
-    """Say when a backup was made, by its name; None when it is no backup."""
+def backup_time(file_name: str) -> datetime | None:
+    """Return when a backup was created, by its name; None if it is not the name of a backup."""
     return _parsed(_NAME.fullmatch(file_name))
 
 
-def dailies(stem: str, suffix: str, file_names: Iterable[str]) -> dict[datetime, str]:
-    """Give the daily backups of one database among some files, by their times."""
+def daily_backups(stem: str, suffix: str, file_names: Iterable[str]) -> dict[datetime, str]:
+    """Return the daily backups of one database among some files, by their times."""
     found = {}
     for file_name in file_names:
         match = _NAME.fullmatch(file_name)
-        made = _parsed(match)
-        if made and match and match.group(1, 2, 4) == (stem, "daily", suffix or None):
-            found[made] = file_name
+        time = _parsed(match)
+        if time and match and match.group(1, 2, 4) == (stem, "daily", suffix or None):
+            found[time] = file_name
     return found
 
 
-def is_due(made: Collection[datetime], now: datetime) -> bool:
-    """Say whether a backup is due; one from the future (the clock was wrong) counts for nothing."""
-    return not any(timedelta(0) <= now - one < EVERY for one in made)
+def is_due(times: Collection[datetime], now: datetime) -> bool:
+    """Return whether a backup is due; those from the future (the clock was wrong) don't count."""
+    return not any(timedelta(0) <= now - time < EVERY for time in times)
 
 
-def superfluous(made: Collection[datetime]) -> set[datetime]:
-    """Say which may go: those that are not the last of one of the newest days, weeks or months with any."""
+def superseded(times: Collection[datetime]) -> set[datetime]:
+    """Return the backups to delete: all but the last of each of the newest days, weeks and months."""
     kept: set[datetime] = set()
-    for count, period in _LADDER:
-        last_of = {period(one): one for one in sorted(made)}
+    for count, period in _KEPT:
+        last_of = {period(time): time for time in sorted(times)}
         kept.update(sorted(last_of.values())[-count:])
-    return set(made) - kept
+    return set(times) - kept
 
 
 def _parsed(match: re.Match[str] | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""The verbs of the command line that are no package of their own; each parses, calls, prints.
+"""The verbs of the command line that have no package of their own; each parses, calls and prints.
 
-Start with `cli`, which names them all.
+Start with `cli`, which lists all verbs.
 """

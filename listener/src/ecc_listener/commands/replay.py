@@ -1,4 +1,4 @@
-"""`ecc-listener replay`: decode the quarantine again, after an update that understands more.
+"""`ecc-listener replay`: decode the rejected messages again, after an update that understands more of them.
 
 The database has one writer. While a listener holds it, the verb leaves a request beside the file, and the
 listener's loop does the work.
@@ -15,11 +15,11 @@ from ecc_listener.storage.files import replay_request_path
 from ecc_listener.storage.lock import StoreHeldError
 from ecc_listener.storage.store import Store
 
-_PATIENCE_S = 600.0
+_TIMEOUT_S = 600.0
 
 
 def main(settings: Settings, _arguments: dict[str, object]) -> int:
-    """Replay, and say what became of it; give the exit status.
+    """Replay, print the result, and return the exit status.
 
     Raises:
         StoreError: the database can't be used.
@@ -35,7 +35,7 @@ def main(settings: Settings, _arguments: dict[str, object]) -> int:
         store.replay(decode, time.time_ns() // 1000)
         store.close()
     after = _waiting(database)
-    print(f"{before - after} messages of the quarantine became readings; {after} are still none.")
+    print(f"Rejected messages that are readings now: {before - after:,}; still rejected: {after:,}.")
     return 0
 
 
@@ -49,8 +49,8 @@ def _waiting(database: Path) -> int:
 
 def _ask_listener(request: Path) -> None:
     request.touch()
-    until_s = time.monotonic() + _PATIENCE_S
+    until_s = time.monotonic() + _TIMEOUT_S
     while request.exists():
         if time.monotonic() > until_s:
-            raise StoreError(f"the listener has not answered for {_PATIENCE_S:.0f} s; see its log")
+            raise StoreError(f"the listener has not answered for {_TIMEOUT_S:.0f} s; see its log (make logs)")
         time.sleep(0.1)

@@ -1,7 +1,7 @@
-"""`ecc-listener restore FILE`: put a backup back, after proving it sound and asking.
+"""`ecc-listener restore FILE`: restore a backup, after verifying it and asking.
 
-A file that is named as an archive of the database becomes that archive again; any other one takes the place
-of the database, which is kept under a name that says so. The listener must not run meanwhile.
+A file with the name of an archive of the database becomes that archive again; any other file replaces the
+database, which is kept under another name. The listener must not run meanwhile.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from ecc_listener.backup import restore
-from ecc_listener.backup.verify import Holds, look, missing, unpack
+from ecc_listener.backup.verify import Contents, count_missing, read_contents, unpack_backup
 from ecc_listener.history.rollup_file import rollup_path
 from ecc_listener.local_time import local, local_zone
 from ecc_listener.settings import Settings
@@ -21,32 +21,30 @@ from ecc_listener.storage.lock import hold
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what only this verb takes."""
-    group = parser.add_argument_group("restore")
-    group.add_argument("file", type=Path, metavar="FILE", help="the backup, compressed or not")
-    group.add_argument("--yes", action="store_true", help="don't ask")
-    group.add_argument("--check", action="store_true", help="only prove it sound, and say what would be done")
-    group.add_argument(
-        "--merge", action="store_true", help="readings that only the file there now has stay, too"
-    )
+    """Add the arguments of this verb."""
+    add = parser.add_argument_group("restore").add_argument
+    add("file", type=Path, metavar="FILE", help="the backup, compressed or not")
+    add("--yes", action="store_true", help="restore without asking")
+    add("--check", action="store_true", help="only verify the backup and show what would happen")
+    add("--merge", action="store_true", help="also keep the readings that only the current database has")
 
 
 def main(settings: Settings, arguments: dict[str, object]) -> int:
-    """Restore; give the exit status, 1 when the answer is no.
+    """Restore and return the exit status, 1 if the answer is no.
 
     Raises:
-        StoreError: it can't be restored, and why. What was there is there.
+        StoreError: the backup can't be restored; the files are as before.
 
     """
     backup, database = Path(str(arguments["file"])), settings.database_file_path
     target, now = _target(backup, database), datetime.now(UTC)
     new = target.with_name(f"{target.name}.restoring")
     try:
-        print(f"The backup   {_said(unpack(backup, new), local_zone())}")
-        print("\n".join(_outlook(new, database) if target == database else [f"It becomes   {target.name}"]))
+        print(f"Backup    {_described(unpack_backup(backup, new), local_zone())}")
+        print("\n".join(_preview(new, database) if target == database else [f"Becomes   {target.name}"]))
         if arguments.get("check"):
             return 0
-        if not arguments.get("yes") and not _is_agreed():
+        if not arguments.get("yes") and not _is_confirmed():
             print("Nothing was changed.")
             return 1
         with hold(database):
@@ -65,72 +63,74 @@ def _target(backup: Path, database: Path) -> Path:
     pattern = rf"{re.escape(database.stem)}-\d{{12}}-\d{{12}}(-\d+)?{re.escape(database.suffix)}"
     target = database.with_name(name) if re.fullmatch(pattern, name) else database
     if target != database and target.exists():
-        raise StoreError(f"{target} is there already; move it away first, if the backup is to take its place")
+        raise StoreError(f"{target} exists already; move it away first if the backup is to replace it")
     return target
 
 
-def _said(holds: Holds, zone: tzinfo) -> str:
-    if holds.first_utc is None or holds.last_utc is None:
+def _described(contents: Contents, zone: tzinfo) -> str:
+    if contents.first_utc is None or contents.last_utc is None:
         return "no readings"
-    first, last = (f"{local(utc_us(utc), zone):%Y-%m-%d %H:%M}" for utc in (holds.first_utc, holds.last_utc))
-    return f"{holds.readings:,} readings of {holds.sensors:,} sensors, {first} to {last} (local time)"
+    ends = (contents.first_utc, contents.last_utc)
+    first, last = (f"{local(utc_us(utc), zone):%Y-%m-%d %H:%M}" for utc in ends)
+    count = f"{contents.readings:,} readings of {contents.sensors:,} sensors"
+    return f"{count}, {first} to {last} (local time)"
 
 
-def _outlook(new: Path, database: Path) -> list[str]:
-    """Say what is there now, and what becomes of it."""
+def _preview(new: Path, database: Path) -> list[str]:
+    """Describe the current database and what happens to it."""
     if not database.exists():
-        return ["There now    nothing"]
+        return ["Current   none"]
     try:
-        said, only_there = _said(look(database), local_zone()), missing(new, database)
+        current, only_there = _described(read_contents(database), local_zone()), count_missing(new, database)
     except StoreError as error:
-        said, only_there = f"a file that can't be read: {error}", 0
-    lines = [f"There now    {said}", f"It is kept   as {database.stem}-before-restore-..."]
+        current, only_there = f"a file that can't be read: {error}", 0
+    lines = [f"Current   {current}", f"          It is kept as {database.stem}-before-restore-..."]
     if only_there:
         lines.append(
-            f"             {only_there:,} readings are only in that file; with --merge they stay in use, too"
+            f"          {only_there:,} of its readings are not in the backup; --merge keeps them in use"
         )
     return lines
 
 
-def _is_agreed() -> bool:
+def _is_confirmed() -> bool:
     if not sys.stdin.isatty():
-        raise StoreError("nobody is here to be asked, so nothing was changed; add --yes")
+        raise StoreError("there is no terminal to ask on, so nothing was changed; add --yes to restore")
     try:
-        return input("Put the backup back? Type yes: ").strip().lower() == "yes"
+        return input("Restore the backup? Type yes: ").strip().lower() == "yes"
     except EOFError:
         return False
 
 
 def _replace(new: Path, database: Path, now: datetime, *, is_merge: bool) -> None:
-    _forget_unfinished(database)
-    is_sound = database.exists() and restore.settle(database)
-    if is_merge and not is_sound:
-        raise StoreError(f"{database.name} can't be read, so nothing of it can stay; leave out --merge")
-    known = restore.leave_out(new, archives(database))
-    restore.take_over(new, database if is_sound else None, merge=is_merge)
-    # What is added up of the old readings must not outlive them; it is made anew.
+    _unlink_second_name(database)
+    is_readable = database.exists() and restore.consolidate(database)
+    if is_merge and not is_readable:
+        raise StoreError(f"{database.name} can't be read, so there is nothing to merge; leave out --merge")
+    duplicates = restore.remove_duplicates(new, archives(database))
+    restore.carry_over(new, database if is_readable else None, merge=is_merge)
+    # The rollups of the old readings must go with them; the listener creates new ones.
     for ending in ("", "-wal", "-shm", "-journal"):
         Path(f"{rollup_path(database)}{ending}").unlink(missing_ok=True)
     aside = _aside(database, now)
-    restore.swap(new, database, aside)
-    if known:
-        print(f"{known:,} of its readings are in archives here, and stay there.")
-    print(f"Done. {f'What was there is now {aside.name}.' if aside.exists() else ''}".strip())
+    restore.replace_file(new, database, aside)
+    if duplicates:
+        print(f"{duplicates:,} of its readings are in archives already and were left there.")
+    print(f"Done. {f'The previous database is now {aside.name}.' if aside.exists() else ''}".strip())
 
 
 def _add(new: Path, target: Path, database: Path, now: datetime) -> None:
     others = [*archives(database), *([database] if database.exists() else [])]
-    known = restore.leave_out(new, others)
-    if not look(new).readings:
-        raise StoreError(f"all readings of {target.name} are in other files here; nothing was changed")
-    restore.swap(new, target, _aside(database, now))
-    if known:
-        print(f"{known:,} of its readings are in other files here, and stay there.")
-    print(f"Done. {target.name} is part of the history again.")
+    duplicates = restore.remove_duplicates(new, others)
+    if not read_contents(new).readings:
+        raise StoreError(f"all readings of {target.name} are in other files already; nothing was changed")
+    restore.replace_file(new, target, _aside(database, now))
+    if duplicates:
+        print(f"{duplicates:,} of its readings are in other files already and were left there.")
+    print(f"Done. {target.name} is an archive of the database again.")
 
 
-def _forget_unfinished(database: Path) -> None:
-    """Take a second name off the database that a restore has left which came to no end."""
+def _unlink_second_name(database: Path) -> None:
+    """Remove the second name of the database that an interrupted restore has left."""
     if database.exists():
         for path in database.parent.glob(f"{database.stem}-before-restore-*"):
             if path.samefile(database):
@@ -138,7 +138,7 @@ def _forget_unfinished(database: Path) -> None:
 
 
 def _aside(database: Path, now: datetime) -> Path:
-    """Give a name that is free."""
+    """Return a name that no file has."""
     while True:
         name = f"{database.stem}-before-restore-{now:%Y-%m-%dT%H%M%SZ}{database.suffix}"
         if not database.with_name(name).exists():

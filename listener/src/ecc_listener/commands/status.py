@@ -1,4 +1,4 @@
-"""`ecc-listener status`: how things stand, on one screen, from the health file and the database."""
+"""`ecc-listener status`: the state of the listener on one screen, from its health file and its database."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ecc_listener import health
-from ecc_listener.backup.create import newest
+from ecc_listener.backup.create import newest_backup_time
 from ecc_listener.history.query import History
 from ecc_listener.local_time import local_zone
 from ecc_listener.notifications import outbox, table
@@ -48,8 +48,8 @@ class Sensor:
 
 
 @dataclass(slots=True)
-class Open:
-    """What the watch finds wrong now, in words."""
+class OpenNotice:
+    """A problem that is open now, in words."""
 
     kind: str
     sensor: str
@@ -59,7 +59,7 @@ class Open:
 
 @dataclass(slots=True)
 class Status:
-    """How things stand; `fault` is one line, or None when all is well."""
+    """The state of the listener; `fault` is one line, or None when all is well."""
 
     fault: str | None
     last_message_utc: str | None
@@ -72,39 +72,39 @@ class Status:
     log_bytes: int
     last_backup_utc: str | None
     mail: str
-    notices: list[Open]
+    notices: list[OpenNotice]
     sensors: list[Sensor]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what only this verb takes."""
-    parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
+    """Add the arguments of this verb."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
 
 
 def main(settings: Settings, arguments: dict[str, object]) -> int:
-    """Print how things stand; give 1 when something needs somebody."""
+    """Print the status; return 1 when something needs attention."""
     now = datetime.now(UTC)
-    status = look(settings, now)
+    status = read_status(settings, now)
     if arguments.get("json"):
         print(json.dumps(asdict(status)))
     else:
-        print("\n".join(lines(status, now, colour=sys.stdout.isatty())))
+        print("\n".join(format_lines(status, now, colour=sys.stdout.isatty())))
     return 1 if status.fault else 0
 
 
-def look(settings: Settings, now: datetime) -> Status:
-    """Gather the status; what can't be read is said in `fault`."""
-    told = health.read(settings.health_file_path)
+def read_status(settings: Settings, now: datetime) -> Status:
+    """Return the status; `fault` names what can't be read."""
+    current = health.read(settings.health_file_path)
     status = Status(
         health.check(settings.health_file_path, now), None, None, 0, 0, 0, 0, 0, 0, None, OFF, [], []
     )
-    if told:
-        status.last_message_utc, status.last_sensor = told.last_message_utc, told.last_sensor
+    if current:
+        status.last_message_utc, status.last_sensor = current.last_message_utc, current.last_sensor
     status.database_bytes = sum(_size(Path(f"{settings.database_file_path}{end}")) for end in ("", "-wal"))
     sizes = [_size(path) for path in archives(settings.database_file_path)]
     status.archives, status.archive_bytes = len(sizes), sum(sizes)
     status.log_bytes = _size(settings.log_file_path)
-    if backup := newest(settings.backup_folder):
+    if backup := newest_backup_time(settings.backup_folder):
         status.last_backup_utc = backup.strftime("%Y-%m-%d %H:%M:%S")
     midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     try:
@@ -128,17 +128,17 @@ def look(settings: Settings, now: datetime) -> Status:
 
 def _damaged(database: Path) -> str | None:
     names = ", ".join(path.name for path in set_aside_files(database))
-    return f"{names} is damaged; `make recover` reads what can be read" if names else None
+    return f"{names} is damaged; `make recover` recovers its readings" if names else None
 
 
-def _open(notice: Notice, now_us: int) -> Open:
+def _open(notice: Notice, now_us: int) -> OpenNotice:
     words = say(notice, now_us, local_zone())
-    return Open(notice.kind, notice.subject, words.headline, words.advice)
+    return OpenNotice(notice.kind, notice.subject, words.headline, words.advice)
 
 
 def _read(connection: sqlite3.Connection, status: Status, midnight: datetime) -> None:
     status.sensors = [Sensor(*row) for row in connection.execute(_LATEST)]
-    # Those that stayed behind stand at the end, next to the prompt.
+    # The sensors that have fallen silent come last, next to the prompt.
     status.sensors.sort(key=lambda sensor: sensor.last_utc, reverse=True)
     if status.sensors and not status.last_message_utc:
         newest = status.sensors[0]
@@ -148,21 +148,21 @@ def _read(connection: sqlite3.Connection, status: Status, midnight: datetime) ->
     status.rejected_today = connection.execute(count, (today,)).fetchone()[0]
 
 
-def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
-    """Say it in words, line by line."""
+def format_lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
+    """Return the status as lines of text."""
     good, bad, faint, plain = ("\033[32m", "\033[31m", "\033[2m", "\033[0m") if colour else ("",) * 4
-    verdict = f"{good}All is well{plain}"
+    summary = f"{good}All is well{plain}"
     if status.fault:
         is_listed = any(notice.headline == status.fault for notice in status.notices)
-        verdict = f"{bad}Needs somebody{'' if is_listed else f': {status.fault}'}{plain}"
+        summary = f"{bad}Needs attention{'' if is_listed else f': {status.fault}'}{plain}"
     last = "none yet"
     if status.last_message_utc:
-        by = status.last_sensor or "nobody known"
+        by = status.last_sensor or "an unknown sensor"
         last = f"{_when(status.last_message_utc, now)}, from {clean(by, _MAX_NAME)}"
     count = f"{status.archives} archive{'s' if status.archives > 1 else ''}"
     archived = f", and {count} of {_megabytes(status.archive_bytes)}" if status.archives else ""
-    said = [
-        verdict,
+    shown = [
+        summary,
         *(f"  - {notice.headline}. {notice.advice}" for notice in status.notices[:_MANY_NOTICES]),
         *([f"  and {more} more"] if (more := len(status.notices) - _MANY_NOTICES) > 0 else []),
         "",
@@ -175,19 +175,19 @@ def lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
         "",
     ]
     if not status.sensors:
-        return [*said, "No sensor has sent a reading yet. `make up` says what to enter in them."]
+        return [*shown, "No sensor has sent a reading yet. `make up` prints what to enter in the sensors."]
     width = max(len(_label(sensor)) for sensor in status.sensors[:_MANY_SENSORS])
-    said.append(f"{faint}{'Sensor':<{width}}      °F      °C    RH %  batt %   dBm  last reading{plain}")
+    shown.append(f"{faint}{'Sensor':<{width}}      °F      °C    RH %  batt %   dBm  last reading{plain}")
     for sensor in status.sensors[:_MANY_SENSORS]:
         celsius = (sensor.temperature_f - 32) / 1.8
         values = (sensor.temperature_f, celsius, sensor.humidity_percent)
-        said.append(
+        shown.append(
             f"{_label(sensor):<{width}}  {'  '.join(f'{value:6.1f}' for value in values)}"
             f"  {sensor.battery_percent:6.0f}  {sensor.rssi_dbm:4d}  {_when(sensor.last_utc, now)}"
         )
     if len(status.sensors) > _MANY_SENSORS:
-        said.append(f"and {len(status.sensors) - _MANY_SENSORS} more; --json has them all")
-    return said
+        shown.append(f"and {len(status.sensors) - _MANY_SENSORS} more; --json lists all of them")
+    return shown
 
 
 def _label(sensor: Sensor) -> str:

@@ -1,184 +1,174 @@
-"""`ecc-listener export`: readings of the live file and its archives as CSV, JSON lines or Parquet.
+"""Readings as CSV, JSON lines or Parquet, written batch by batch to an open file.
 
-They pass through in portions, so that ten million need no more memory than ten thousand. A file is written
-under a temporary name and renamed when it is whole.
+Ten million readings need no more memory than ten thousand. CSV is for spreadsheets: its times are to the
+second, without a zone (local time has the offset in its own column), and a name that a spreadsheet would run
+as a formula gets an apostrophe in front. JSON lines and Parquet have every name and microsecond as stored.
 """
 
-import argparse
-import os
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime, timedelta, tzinfo
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
-from typing import IO
+from math import isfinite
+from typing import IO, Any, NamedTuple
 
-from ecc_listener.backup.copy import PART, fsync_folder
-from ecc_listener.history.export_formats import FORMATS, Look
-from ecc_listener.history.query import History, Row
-from ecc_listener.progress import Progress
-from ecc_listener.settings import Settings, SettingsError
+from ecc_listener.history.query import Row
 from ecc_listener.storage.connection import StoreError, utc_us
 
-_PORTION = 10_000
-_QUIET_S = 2.0
-_END_US = utc_us("9999-12-31 23:59:59")
-_ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+Write = Callable[[list[Row]], None]
+
+_BATCH_ROWS = 10_000
+_BATCHES_IN_A_GROUP = 10  # Small groups make a Parquet file large and slow to read.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what only this verb takes."""
-    group = parser.add_argument_group("export")
-    group.add_argument("--format", choices=FORMATS, help="default: as the output's name ends, or else csv")
-    group.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
-    group.add_argument("--sensor", action="append", metavar="NAME", help="only this one; may be given again")
-    group.add_argument("--from", dest="start", metavar="TIME", help="2026-03-01, or '2026-03-01 14:00'")
-    group.add_argument("--to", dest="end", metavar="TIME", help="the last day, or the moment to end before")
-    group.add_argument("--units", choices=("f", "c"), help="°F as stored (default), or °C to two decimals")
-    group.add_argument(
-        "--local", action="store_true", help="times, --from and --to in local time instead of UTC"
-    )
+class Units(NamedTuple):
+    """How temperatures and times are written: °C or °F, local time or UTC."""
+
+    is_celsius: bool
+    is_local: bool
 
 
-def main(settings: Settings, arguments: dict[str, object]) -> int:
-    """Export; give the exit status.
+def export(
+    rows: Iterator[Row], name: str, out: IO[bytes], units: Units, progress: Callable[[int, str], None]
+) -> int:
+    """Write readings to `out` in the format `name` (a key of `FORMATS`); return their number.
+
+    `progress` is called after each batch with the number so far and the last reading's UTC time.
 
     Raises:
-        SettingsError: the arguments make no sense.
-        StoreError: a file can't be read or written.
+        StoreError: the rows can't be read, or a library is missing.
+        OSError: `out` can't be written.
 
     """
-    zone = None if arguments.get("local") else UTC
-    output = arguments.get("output")
-    target = output if isinstance(output, Path) else None
-    name = str(arguments.get("format") or _ENDINGS.get(target.suffix if target else "", "csv"))
-    if name == "parquet" and target is None and sys.stdout.isatty():
-        raise SettingsError(["format: Parquet is not for a terminal; add --output FILE.parquet"])
-    history = History(settings.database_file_path)
-    span = _span(arguments, zone)
-    sensors = _sensors(history, arguments)
-    look = Look(is_celsius=arguments.get("units") == "c", is_local=zone is None)
-    with _opened(target) as out:
-        rows = _pass_on(history.readings(sensors, *span), name, out, look, _Bar(history, span, target))
-    if target or not rows:
-        print(f"{rows:,} readings{f' in {target}' if target else ''}", file=sys.stderr)
-    return 0
-
-
-def _pass_on(rows: Iterator[Row], name: str, out: IO[bytes], look: Look, bar: "_Bar") -> int:
     count = 0
-    with FORMATS[name](out, look) as write:
-        while portion := list(islice(rows, _PORTION)):
-            write(portion)
-            count += len(portion)
-            bar.show(count, portion[-1].utc)
+    with FORMATS[name](out, units) as write:
+        while batch := list(islice(rows, _BATCH_ROWS)):
+            write(batch)
+            count += len(batch)
+            progress(count, batch[-1].utc)
     out.flush()
-    bar.clear()
     return count
 
 
-def _sensors(history: History, arguments: dict[str, object]) -> list[str] | None:
-    known = history.sensors()
-    if not known:
-        raise StoreError("there are no readings yet; no sensor has sent one, or -d names another file")
-    asked = arguments.get("sensor")
-    if not isinstance(asked, list):
-        return None
-    problems = [f"sensor: {one!r} has sent no reading; known are {_some(known)}" for one in asked]
-    unknown = [problem for one, problem in zip(asked, problems, strict=True) if one not in known]
-    if unknown:
-        raise SettingsError(unknown)
-    return asked
+@contextmanager
+def _csv(out: IO[bytes], units: Units) -> Iterator[Write]:
+    times = ["time_local", "utc_offset"] if units.is_local else ["time_utc"]
+    out.write(_csv_lines([[*times, *_names(units)]]))
+
+    def write(rows: list[Row]) -> None:
+        out.write(_csv_lines([_csv_cells(row, units) for row in rows]))
+
+    yield write
 
 
-def _some(names: list[str]) -> str:
-    few = 10
-    shown = ", ".join(repr(one) for one in names[:few])
-    return f"{shown} and {len(names) - few} more" if len(names) > few else shown
+def _csv_lines(rows: list[list[object]] | list[list[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode(errors="replace")
 
 
-def _span(arguments: dict[str, object], zone: tzinfo | None) -> tuple[int, int]:
-    problems, bounds = [], {"start": 0, "end": _END_US}
-    for name, flag in (("start", "from"), ("end", "to")):
-        if (text := arguments.get(name)) is not None:
-            try:
-                bounds[name] = moment_us(str(text), zone, is_end=name == "end")
-            except (ValueError, OverflowError):
-                wants = "a day like 2026-03-01, or a time like '2026-03-01 14:00'"
-                problems.append(f"{flag}: {str(text)!r} is no time; give {wants}")
-    if not problems and bounds["start"] >= bounds["end"]:
-        problems.append("to: is not after from")
-    if problems:
-        raise SettingsError(problems)
-    return bounds["start"], bounds["end"]
+def _csv_cells(row: Row, units: Units) -> list[object]:
+    times: list[object] = [row.utc[:19]]
+    if units.is_local:
+        local = _moment(row.utc).astimezone()
+        times = [f"{local:%Y-%m-%d %H:%M:%S}", local.isoformat()[-6:]]
+    return [*times, *map(_harmless, _values(row, units))]
 
 
-def moment_us(text: str, zone: tzinfo | None, *, is_end: bool) -> int:
-    """Read a day or a time in a zone (None: the local one); a day as an end includes all of it.
-
-    Raises:
-        ValueError, OverflowError: it is none.
-
-    """
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        moment = datetime.fromisoformat(text)
-    else:
-        moment = datetime(day.year, day.month, day.day) + timedelta(days=is_end)  # noqa: DTZ001 - see below
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone) if zone else moment.astimezone()
-    return round(moment.timestamp() * 1_000_000)
-
-
-class _Bar:
-    """How far it has come, on a terminal that the readings themselves don't go to; not for short work."""
-
-    def __init__(self, history: History, span: tuple[int, int], target: Path | None) -> None:
-        files = history.files()
-        first_us, last_us = utc_us(files[0].first_utc), max(utc_us(file.last_utc) for file in files)
-        self._first_us, self._last_us = max(first_us, span[0]), min(last_us, span[1])
-        self._progress = Progress(sys.stderr)
-        self._is_seen = sys.stderr.isatty() and (target is not None or not sys.stdout.isatty())
-        self._begin_s = time.monotonic() + _QUIET_S
-        self._is_shown = False
-
-    def show(self, count: int, utc: str) -> None:
-        if self._is_seen and time.monotonic() > self._begin_s:
-            done = (utc_us(utc) - self._first_us) / max(1, self._last_us - self._first_us)
-            self._progress.show(
-                f"[{'#' * round(30 * done):<30}] {done:4.0%}  {count:,} readings, to {utc[:10]}"
-            )
-            self._is_shown = True
-
-    def clear(self) -> None:
-        if self._is_shown:
-            self._progress.clear()
+def _harmless(value: object) -> object:
+    """Return a text that no spreadsheet runs: `=HYPERLINK(...)` is a valid sensor name at the broker."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 @contextmanager
-def _opened(target: Path | None) -> Iterator[IO[bytes]]:
-    """Lend standard output, or a file that gets its name once it is whole.
+def _jsonl(out: IO[bytes], units: Units) -> Iterator[Write]:
+    names = ["time", *_names(units)]
 
-    Raises:
-        StoreError: the file can't be written.
+    def write(rows: list[Row]) -> None:
+        lines = []
+        for row in rows:
+            values = dict(zip(names, (_iso(row.utc, units), *_values(row, units)), strict=True))
+            lines.append(json.dumps(values, ensure_ascii=False) + "\n")
+        out.write("".join(lines).encode(errors="replace"))
 
-    """
-    if target is None:
-        yield sys.stdout.buffer
-        return
-    part = target.with_name(f"{target.name}{PART}")
+    yield write
+
+
+@contextmanager
+def _parquet(out: IO[bytes], units: Units) -> Iterator[Write]:
     try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-        fsync_folder(target.absolute().parent)
-    except OSError as error:
-        raise StoreError(f"{target} can't be written: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        import pyarrow as pa  # noqa: PLC0415 - large, and only here
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError:
+        raise StoreError(
+            "Parquet needs the library pyarrow, which is not installed. Next step: run make venv, then"
+            " .venv/bin/pip install pyarrow, and export with .venv/bin/ecc-listener; or use --format csv"
+            " or jsonl"
+        ) from None
+    names = _names(units)
+    types = [pa.string(), *[pa.float64()] * 5, pa.int64()]
+    columns = [("time", pa.timestamp("us", "UTC")), *zip(names, types, strict=True)]
+    schema = pa.schema(columns)
+
+    batches: list[pa.RecordBatch] = []
+    with parquet.ParquetWriter(out, schema) as writer:
+
+        def write(rows: list[Row]) -> None:
+            table = [(utc_us(row.utc), *_values(row, units)) for row in rows]
+            arrays = map(pa.array, zip(*table, strict=True), schema.types)
+            batches.append(pa.record_batch(list(arrays), schema=schema))
+            if len(batches) == _BATCHES_IN_A_GROUP:
+                flush()
+
+        def flush() -> None:
+            if batches:
+                writer.write_table(pa.Table.from_batches(batches))
+                batches.clear()
+
+        yield write
+        flush()
+
+
+def _names(units: Units) -> list[str]:
+    unit = "c" if units.is_celsius else "f"
+    temperatures = [f"temperature_{unit}", "humidity_percent", f"dew_point_{unit}"]
+    return ["sensor", *temperatures, "battery_v", "battery_percent", "rssi_dbm"]
+
+
+def _values(row: Row, units: Units) -> list[Any]:
+    temperatures: list[object] = [row.temperature_f, row.dew_point_f]
+    if units.is_celsius:
+        temperatures = [_celsius(one) for one in temperatures]
+    numbers = [temperatures[0], row.humidity_percent, temperatures[1], *row[4:7]]
+    return [row.sensor_name, *map(_number, numbers)]
+
+
+def _celsius(fahrenheit: object) -> float | None:
+    return round((fahrenheit - 32) / 1.8, 2) if isinstance(fahrenheit, int | float) else None
+
+
+def _number(value: object) -> float | None:
+    """Return a finite number, or None: the original stored whatever text a sensor sent."""
+    return value if isinstance(value, int | float) and isfinite(value) else None
+
+
+def _iso(utc: str, units: Units) -> str:
+    if units.is_local:
+        return _moment(utc).astimezone().isoformat(timespec="microseconds")
+    # The original left out the fraction when it was zero.
+    return f"{utc[:10]}T{utc[11:19]}{utc[19:] or '.000000'}+00:00"
+
+
+def _moment(utc: str) -> datetime:
+    return datetime.fromisoformat(utc).replace(tzinfo=UTC)
+
+
+FORMATS: dict[str, Callable[[IO[bytes], Units], AbstractContextManager[Write]]] = {
+    "csv": _csv,
+    "jsonl": _jsonl,
+    "parquet": _parquet,
+}

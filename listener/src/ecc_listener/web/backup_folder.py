@@ -8,7 +8,7 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from ecc_listener.backup.create import newest
+from ecc_listener.backup.create import newest_backup_time
 
 _WITHIN_S = 0.5
 
@@ -34,4 +34,4 @@ class BackupFolder:
         return self._newest, not looking.is_alive()
 
     def _look(self) -> None:
-        self._newest = newest(self._folder)
+        self._newest = newest_backup_time(self._folder)

@@ -16,7 +16,7 @@ from datetime import date, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from ecc_listener.backup.create import newest
+from ecc_listener.backup.create import newest_backup_time
 from ecc_listener.history.query import History
 from ecc_listener.local_time import day_and_time, local_zone
 from ecc_listener.notifications.digest import chart
@@ -85,7 +85,7 @@ def _sizes(told: dict[str, Any], zone: tzinfo) -> tuple[tuple[str, str], ...]:
     database = Path(told["database"])
     old = [path.stat().st_size for path in archives(database)]
     disk = shutil.disk_usage(database.parent)
-    backup = newest(Path(told["backup_folder"]))
+    backup = newest_backup_time(Path(told["backup_folder"]))
     made = day_and_time(int(backup.timestamp()) * 1_000_000, told["now_us"], zone) if backup else "none yet"
     archived = f", and {len(old)} archives of {_size(sum(old))}" if old else ""
     return (

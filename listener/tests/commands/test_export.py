@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from ecc_listener.history.export import moment_us
+from ecc_listener.commands.export import moment_us
 from ecc_listener.readings.reading import decode
 from ecc_listener.storage.connection import utc_us
 from ecc_listener.storage.quarantine import Arrival
@@ -126,7 +126,7 @@ def test_parquet_without_its_library_says_the_next_step(folder: Path) -> None:
     told = export(folder, "--output", "x.parquet", PYTHONPATH=str(folder))
     assert told.returncode == 1
     assert told.stderr.count("\n") == 1
-    assert "Next step: make venv" in told.stderr
+    assert "Next step: run make venv" in told.stderr
     assert not list(folder.glob("x.parquet*"))
 
 
@@ -153,11 +153,11 @@ def test_sensors_and_bounds_choose(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--from", "yesterday"], "from: 'yesterday' is no time; give a day like 2026-03-01, or a time"),
-        (["--to", "2026-02-30"], "to: '2026-02-30' is no time"),
-        (["--from", "0001-01-01", "--local"], "from: '0001-01-01' is no time"),
-        (["--from", "2026-03-02", "--to", "2026-03-01"], "to: is not after from"),
-        (["--sensor", "ECCTH1"], "sensor: 'ECCTH1' has sent no reading; known are "),
+        (["--from", "yesterday"], "from: 'yesterday' is not a time; use a day like 2026-03-01, or a time"),
+        (["--to", "2026-02-30"], "to: '2026-02-30' is not a time"),
+        (["--from", "0001-01-01", "--local"], "from: '0001-01-01' is not a time"),
+        (["--from", "2026-03-02", "--to", "2026-03-01"], "to: it must be later than --from"),
+        (["--sensor", "ECCTH1"], "sensor: 'ECCTH1' has no readings; choose from "),
         (["--units", "k"], "argument --units: invalid choice: 'k'"),
         (["--output", "none/x.csv"], "none/x.csv can't be written: No such file or directory"),
         (["-d", "none.sqlite3"], "there are no readings"),
@@ -197,8 +197,9 @@ def test_a_file_is_there_whole_or_not_at_all(folder: Path) -> None:
 
 def test_a_bar_is_for_long_work_before_a_terminal(folder: Path) -> None:
     program = (
-        "import sys; from ecc_listener import export; from ecc_listener.cli import main;"
-        "export._QUIET_S = float(sys.argv[1]); export._PORTION = 1;"
+        "import sys; from ecc_listener.commands import export; from ecc_listener.cli import main;"
+        " from ecc_listener.history import export as formats; export._QUIET_S = float(sys.argv[1]);"
+        " formats._BATCH_ROWS = 1;"
         " sys.exit(main(['export', '-d', 'db.sqlite3', '--output', 'x.csv']))"
     )
     # terminal.shown leaves stderr alone: the shell joins the two.

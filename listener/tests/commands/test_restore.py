@@ -57,7 +57,7 @@ def live(tmp_path: Path) -> Path:
     path = tmp_path / "db.sqlite3"
     bursts(path, 1, 2)
     (tmp_path / "backup").mkdir()
-    create.make(path, tmp_path / "backup", "manual", NOON)
+    create.create_backup(path, tmp_path / "backup", "manual", NOON)
     bursts(path, 3)
     return path
 
@@ -67,7 +67,7 @@ def saved(live: Path) -> Path:
     return live.with_name("backup") / "db-manual-2026-03-01T120000Z.sqlite3.gz"
 
 
-def put_back(live: Path, saved: Path, **options: object) -> int:
+def restored(live: Path, saved: Path, **options: object) -> int:
     return restore.main(load({"database_file_path": live}), {"file": saved, "yes": True} | options)
 
 
@@ -91,7 +91,7 @@ def ask(path: Path, query: str) -> list[tuple[object, ...]]:
 def test_the_backup_takes_the_place_of_what_was_there_which_is_kept(
     live: Path, saved: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert put_back(live, saved) == 0
+    assert restored(live, saved) == 0
     assert hours(live) == [1, 2]
     aside, name = names(live)
     assert name == "db.sqlite3"
@@ -99,21 +99,21 @@ def test_the_backup_takes_the_place_of_what_was_there_which_is_kept(
     assert ask(live.with_name(aside), "SELECT count(*) FROM ECCTempHum") == [(30,)]
     told = capsys.readouterr().out
     assert "20 readings of 1 sensors, 2026-03-01" in told
-    assert "10 readings are only in that file; with --merge" in told
-    assert f"What was there is now {aside}" in told
+    assert "10 of its readings are not in the backup; --merge keeps them" in told
+    assert f"The previous database is now {aside}" in told
     bursts(live, 4)
     assert hours(live) == [1, 2, 4]
 
 
 def test_it_works_where_there_is_nothing_yet(live: Path, saved: Path) -> None:
     live.unlink()
-    assert put_back(live, saved) == 0
+    assert restored(live, saved) == 0
     assert names(live) == ["db.sqlite3"]
     assert hours(live) == [1, 2]
 
 
 def test_merged_what_came_since_stays_too(live: Path, saved: Path) -> None:
-    assert put_back(live, saved, merge=True) == 0
+    assert restored(live, saved, merge=True) == 0
     assert hours(live) == [1, 2, 3]
     assert ask(live, "SELECT burst FROM ECCDelivery ORDER BY burst") == [(2,), (3,)]
 
@@ -123,7 +123,7 @@ def test_an_archive_of_meanwhile_keeps_its_readings_and_none_is_doubled(live: Pa
     store.archive()
     reading_at(store, 4)
     store.close()
-    assert put_back(live, saved) == 0
+    assert restored(live, saved) == 0
     # All of the backup is in the archive, and burst 4 only in what was put aside.
     assert hours(live) == [1, 2, 3]
     assert ask(live, "SELECT count(*) FROM ECCTempHum") == [(0,)]
@@ -132,12 +132,12 @@ def test_an_archive_of_meanwhile_keeps_its_readings_and_none_is_doubled(live: Pa
 def test_a_lost_archive_becomes_that_archive_again(live: Path, tmp_path: Path) -> None:
     archive = tmp_path / ARCHIVE
     bursts(archive, 0)
-    create.make(live, tmp_path / "backup", "manual", datetime(2026, 3, 2, tzinfo=UTC))
-    with pytest.raises(StoreError, match="is there already; move it away first"):
-        put_back(live, tmp_path / "backup" / f"{ARCHIVE}.gz")
+    create.create_backup(live, tmp_path / "backup", "manual", datetime(2026, 3, 2, tzinfo=UTC))
+    with pytest.raises(StoreError, match="exists already; move it away first"):
+        restored(live, tmp_path / "backup" / f"{ARCHIVE}.gz")
     for path in tmp_path.glob(f"{ARCHIVE}*"):
         path.unlink()
-    assert put_back(live, tmp_path / "backup" / f"{ARCHIVE}.gz") == 0
+    assert restored(live, tmp_path / "backup" / f"{ARCHIVE}.gz") == 0
     assert hours(live) == [0, 1, 2, 3]
     assert names(live) == [ARCHIVE, "db.sqlite3"]
 
@@ -147,15 +147,15 @@ def test_an_archive_whose_readings_are_all_there_is_not_added(
 ) -> None:
     again = tmp_path / "backup" / f"{ARCHIVE}.gz"
     saved.rename(again)
-    with pytest.raises(StoreError, match="are in other files here; nothing was changed"):
-        put_back(live, again)
+    with pytest.raises(StoreError, match="are in other files already; nothing was changed"):
+        restored(live, again)
     assert names(live) == ["db.sqlite3"]
 
 
 def test_the_record_keeps_what_is_on_it_now_and_in_the_backup(live: Path, saved: Path) -> None:
     # On record in the backup: 1 and 2; now: 2 and 3. The broker may send 2 again, and it is in the backup.
     assert ask(live, "SELECT burst FROM ECCDelivery") == [(2,), (3,)]
-    put_back(live, saved)
+    restored(live, saved)
     assert ask(live, "SELECT burst FROM ECCDelivery") == [(2,)]
 
 
@@ -163,7 +163,7 @@ def test_a_record_of_old_is_worth_nothing_once_the_burst_is_confirmed(live: Path
     store = Store(live, 1_000_000)
     store.forget(3)
     store.close()
-    put_back(live, saved)
+    restored(live, saved)
     assert ask(live, "SELECT burst FROM ECCDelivery") == []
 
 
@@ -191,14 +191,14 @@ def test_no_letter_of_old_is_sent_again_and_none_of_now_is_lost(tmp_path: Path) 
     bursts(live, 1)
     mailed(live, "of old")
     (tmp_path / "backup").mkdir()
-    create.make(live, tmp_path / "backup", "manual", NOON)
+    create.create_backup(live, tmp_path / "backup", "manual", NOON)
     mailed(live, done=True)
     mailed(live, "of now")
     saved = tmp_path / "backup" / "db-manual-2026-03-01T120000Z.sqlite3.gz"
-    put_back(live, saved)
+    restored(live, saved)
     assert waiting(live) == ["of now"]
     live.unlink()
-    put_back(live, saved)
+    restored(live, saved)
     assert waiting(live) == []
     mailed(live, "next")
     assert waiting(live) == ["next"]
@@ -207,7 +207,7 @@ def test_no_letter_of_old_is_sent_again_and_none_of_now_is_lost(tmp_path: Path) 
 def test_summaries_of_before_go(live: Path, saved: Path) -> None:
     for ending in ("", "-wal"):
         live.with_name(f"db-summary.sqlite3{ending}").touch()
-    put_back(live, saved)
+    restored(live, saved)
     assert not [name for name in names(live) if "summary" in name]
 
 
@@ -240,18 +240,21 @@ def _holed(path: Path) -> None:
     [
         (
             lambda path: path.write_bytes(b"holiday"),
-            "is no backup: neither an SQLite database nor one in gzip",
+            "is not a backup: it is neither an SQLite database nor a gzip file with one",
         ),
-        (lambda path: path.write_bytes(b""), "is no backup"),
-        (lambda path: path.write_bytes(gzip.compress(b"x")), "is no backup: what is packed in it"),
+        (lambda path: path.write_bytes(b""), "is not a backup"),
+        (
+            lambda path: path.write_bytes(gzip.compress(b"x")),
+            "is not a backup: the gzip file does not contain an SQLite database",
+        ),
         (_cut, "is damaged"),
         (_holed, "is damaged"),
         (_other_program, "it is a database of another program"),
-        (_newer, f"of schema 999, this program knows {len(MIGRATIONS)}: it was made by a newer version"),
+        (_newer, f"has schema 999, this program knows {len(MIGRATIONS)}: it was created by a newer version"),
         (lambda _: None, "No such file"),
     ],
 )
-def test_what_is_no_sound_backup_is_refused_with_a_clear_line(
+def test_a_file_that_is_not_an_undamaged_backup_is_refused_with_a_clear_line(
     live: Path, tmp_path: Path, make: object, says: str
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -259,7 +262,7 @@ def test_what_is_no_sound_backup_is_refused_with_a_clear_line(
     make(bad)  # type: ignore[operator]
     before = live.read_bytes()
     with pytest.raises(StoreError, match=re.escape(says)):
-        put_back(live, bad)
+        restored(live, bad)
     assert live.read_bytes() == before
     assert names(live) == ["db.sqlite3"]
 
@@ -276,7 +279,7 @@ def test_a_plain_copy_with_its_wal_and_a_file_of_the_original_are_as_good(live: 
         )
         old.execute("INSERT INTO ECCTempHum VALUES ('2026-03-01 12:00:00', 1, 2, 3, 4, 5, 6, 'a')")
         old.commit()
-        assert put_back(live, copy) == 0
+        assert restored(live, copy) == 0
     assert hours(live) == [0]
 
 
@@ -293,10 +296,10 @@ def test_a_full_disk_leaves_all_as_it_was(
         shutil.copy(live, there)
         small.fill()
         with pytest.raises(StoreError, match=r"disk is full|No space left"):
-            put_back(there, saved if is_packed else plain)
+            restored(there, saved if is_packed else plain)
         small.ballast.unlink()
         assert hours(there) == [1, 2, 3]
-        assert put_back(there, saved if is_packed else plain) == 0
+        assert restored(there, saved if is_packed else plain) == 0
         assert hours(there) == [1, 2]
 
 
@@ -321,9 +324,9 @@ def test_it_asks_and_no_is_the_default(live: Path, saved: Path) -> None:
 
 def test_a_check_changes_nothing_and_may_be_made_while_the_listener_runs(live: Path, saved: Path) -> None:
     store = Store(live, 1_000_000)
-    assert put_back(live, saved, check=True) == 0
+    assert restored(live, saved, check=True) == 0
     with pytest.raises(StoreHeldError, match="stop that one first"):
-        put_back(live, saved)
+        restored(live, saved)
     store.close()
     assert hours(live) == [1, 2, 3]
 
@@ -335,16 +338,16 @@ def test_somebody_who_has_the_database_open_is_asked_to_close_it(
     with closing(sqlite3.connect(live)) as reader:
         reader.execute("SELECT * FROM ECCTempHum").fetchone()
         with pytest.raises(StoreError, match=r"another program has db\.sqlite3 open; close it"):
-            put_back(live, saved)
-    assert put_back(live, saved) == 0
+            restored(live, saved)
+    assert restored(live, saved) == 0
 
 
 def test_a_damaged_database_is_put_aside_with_all_that_belongs_to_it(live: Path, saved: Path) -> None:
     live.write_bytes(b"x" * 8192)
     Path(f"{live}-wal").write_bytes(b"y")
     with pytest.raises(StoreError, match="leave out --merge"):
-        put_back(live, saved, merge=True)
-    assert put_back(live, saved) == 0
+        restored(live, saved, merge=True)
+    assert restored(live, saved) == 0
     assert hours(live) == [1, 2]
     (aside,) = (name for name in names(live) if re.fullmatch(r"db-before-restore-.*Z\.sqlite3", name))
     assert live.with_name(aside).read_bytes() == b"x" * 8192
@@ -375,7 +378,7 @@ def test_killed_at_each_of_its_calls_there_is_the_old_or_the_new_and_the_old_is_
             (kept,) = where.glob("db-before-restore-*.sqlite3")
             assert ask(kept, "SELECT count(*) FROM ECCTempHum") == [(30,)]
         bursts(one, 5)  # Whatever it is, the listener goes on with it.
-        assert put_back(one, saved) == 0
+        assert restored(one, saved) == 0
         assert hours(one) == [1, 2]
         assert not [name for name in names(one) if "restoring" in name]
         if done.returncode == 0:
