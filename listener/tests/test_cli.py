@@ -2,12 +2,18 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ecc_listener.cli import SHORT, VERBS, _parser
-from ecc_listener.settings import Settings
+from ecc_listener.readings.reading import decode
+from ecc_listener.settings import Settings, load
+from ecc_listener.storage.quarantine import Arrival
+from ecc_listener.storage.store import Burst, Store
+from support.brokers import OFFICE
 
 ORIGINAL_FLAGS = [
     *("-l", "-log", "--log_file_path", "-d", "-db", "--database_file_path", "-c", "--credentials_file_path"),
@@ -36,15 +42,99 @@ def test_help_names_every_flag_of_the_original_with_unit_and_default(tmp_path: P
     assert shown.returncode == 0
     words = re.split(r"[\s,]+", shown.stdout)
     assert set(ORIGINAL_FLAGS) <= set(words)
-    assert "minutes without any message until something is wrong (default: 20)" in " ".join(words)
+    assert "minutes without any message after which this is reported as a problem (default: 20)" in " ".join(
+        words
+    )
     assert max(len(line) for line in shown.stdout.splitlines()) <= 100
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_answers_help_and_takes_the_settings(tmp_path: Path, verb: str) -> None:
+def test_every_verb_answers_help_and_lists_the_settings_that_it_takes(tmp_path: Path, verb: str) -> None:
     shown = run(tmp_path, verb, "--help")
     assert shown.returncode == 0, shown.stderr
-    assert "--mqtt_broker" in shown.stdout
+    listed = {word for word in re.findall(r"--(\w+)", shown.stdout) if word in Settings.model_fields}
+    assert listed == set(VERBS[verb].settings)
+    assert max(len(line) for line in shown.stdout.splitlines()) <= 100
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("database_file_path", "FILE"), ("mqtt_ca_file", "FILE"), ("backup_folder", "FOLDER")),
+        *(("timer_check", "MINUTES"), ("archive_log_size", "BYTES"), ("max_quarantine_days", "DAYS")),
+        *(("mqtt_broker", "HOST"), ("web_port", "PORT"), ("mqtt_client_id", "TEXT")),
+        *(("max_log_archives", "NUMBER"), ("weekly_digest", "yes|no"), ("smtp_security", "tls|starttls")),
+    ],
+)
+def test_help_shows_what_kind_of_value_a_setting_has(name: str, value: str) -> None:
+    verb = next(verb for verb in VERBS if name in VERBS[verb].settings)
+    group = _parser([verb])._subparsers
+    assert group
+    verbs: Any = group._group_actions[0].choices
+    (action,) = (action for action in verbs[verb]._actions if action.dest == name)
+    assert action.metavar == value
+
+
+def test_every_setting_belongs_to_a_verb() -> None:
+    assert {name for verb in VERBS.values() for name in verb.settings} == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ["status", "--web_port", "8097"],
+            "web_port: status does not use this setting, web and demo do; leave it out\n",
+        ),
+        (["--web_port=1"], "web_port: run does not use this setting, web and demo do; leave it out\n"),
+        (
+            ["-t", "5", "export"],
+            "timer_check: export does not use this setting, only run does; leave it out\n",
+        ),
+    ],
+)
+def test_a_flag_that_the_verb_does_not_use_is_refused_with_those_that_do(
+    tmp_path: Path, words: list[str], says: str
+) -> None:
+    refused = run(tmp_path, *words)
+    assert (refused.returncode, refused.stderr) == (2, says)
+
+
+def test_the_environment_and_env_file_may_hold_settings_that_the_verb_does_not_use(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ECC_TIMER_CHECK=5\n")
+    assert run(tmp_path, "recover", ECC_WEB_PORT="1").returncode == 0
+
+
+class Recorder:
+    """Settings that note which of them are read."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.read: set[str] = set()
+
+    def __getattr__(self, name: str) -> object:
+        self.read.add(name)
+        return getattr(self._settings, name)
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        *(("healthcheck", {}), ("status", {}), ("backup", {}), ("recover", {}), ("replay", {})),
+        *(("export", {}), ("restore", {"file": "db.sqlite3", "check": True}), ("test-mail", {})),
+    ],
+)
+def test_a_verb_reads_the_settings_that_it_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, arguments: dict[str, object]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load({"database_file_path": "db.sqlite3"})
+    store = Store(settings.database_file_path, settings.max_quarantine_size)
+    store.commit(Burst(1, [Arrival(0, decode(OFFICE))], [], []), 0)
+    store.close()
+    recorder = Recorder(settings)
+    import_module(f"ecc_listener.{VERBS[verb].module}").main(recorder, arguments)
+    assert recorder.read <= set(VERBS[verb].settings)
 
 
 @pytest.mark.parametrize("flag", ["-v", "-ver", "--version"])

@@ -88,18 +88,18 @@ def test_what_a_person_would_write_is_understood(name: str, text: str, value: ob
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("timer_check", "soon", "is no number of minutes"),
+        ("timer_check", "soon", "is not a number of minutes"),
         ("timer_check", "0", "greater than"),
-        ("timer_check", "nan", "is no number of minutes"),
+        ("timer_check", "nan", "is not a number of minutes"),
         ("mqtt_port", "0", "greater than or equal to 1"),
         ("mqtt_port", "65536", "less than or equal to 65535"),
         ("mqtt_port", "x", "valid integer"),
         ("max_log_archives", "-1", "greater than or equal to 0"),
         ("archive_log_size", "big", "could not"),
-        ("mqtt_topics", "a,b#", "'b#' is no topic filter"),
-        ("mqtt_topics", "a/#/b", "is no topic filter"),
-        ("mqtt_topics", "a+b", "is no topic filter"),
-        ("mqtt_topics", "a,,b", "'' is no topic filter"),
+        ("mqtt_topics", "a,b#", "'b#' is not a topic filter"),
+        ("mqtt_topics", "a/#/b", "is not a topic filter"),
+        ("mqtt_topics", "a+b", "is not a topic filter"),
+        ("mqtt_topics", "a,,b", "'' is not a topic filter"),
         ("mqtt_broker", "mqtt://broker", "without mqtt://"),
         ("log_level", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("smtp_security", "none", "'tls' or 'starttls'"),
@@ -125,14 +125,14 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
 def test_the_listener_needs_folders_that_are_there() -> None:
     lines = problems(True, database_file_path="/nowhere/db", credentials_file_path="none")
-    assert any("there is no folder /nowhere; make it" in line for line in lines)
+    assert any("the folder /nowhere does not exist; create it" in line for line in lines)
     assert any("there is no file none; write username,password into it" in line for line in lines)
 
 
 def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "ca").write_text("no certificate")
     lines = problems(True, mqtt_ca_file=tmp_path / "ca")
-    assert any("is no readable CA certificate" in line for line in lines)
+    assert any("is not a readable CA certificate" in line for line in lines)
 
 
 def test_a_variable_that_is_no_setting_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BeforeValidator, ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -33,13 +33,13 @@ class SettingsError(Exception):
     """Raised when settings are wrong; `problems` has one line for each."""
 
     def __init__(self, problems: list[str]) -> None:
-        """Take the lines, each "name: what is wrong; what is allowed"."""
+        """Take the lines, each of the form "name: what is wrong; what is allowed"."""
         super().__init__("\n".join(problems))
         self.problems = problems
 
 
 def _minutes(value: object) -> object:
-    """Take a plain number as minutes; anything else is an ISO 8601 duration."""
+    """Read a plain number as minutes; anything else is left to be an ISO 8601 duration."""
     try:
         return timedelta(minutes=float(str(value)))
     except (ValueError, OverflowError):
@@ -56,7 +56,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
-    """What the program is told from outside. Minutes may be decimal; sizes are bytes, or like 500MB, 1GiB."""
+    """Every setting. Minutes may be decimal; sizes are bytes, or like 500MB or 1GiB."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -72,74 +72,89 @@ class Settings(BaseSettings):
     database_file_path: Path = Field(Path("ECCTempHum.sqlite3"), description="SQLite database file")
     credentials_file_path: Path = Field(
         default_factory=lambda: _secret_or("mqtt_credentials", "ECCMQTTIoT_Credentials.txt"),
-        description="file with the broker's username,password",
+        description="file with username,password for the broker",
     )
     mqtt_broker: str = Field("127.0.0.1", description="host name or address of the broker", min_length=1)
     timer_check: Minutes = Field(
         timedelta(minutes=20),
-        description="minutes without any message until something is wrong",
+        description="minutes without any message after which this is reported as a problem",
         gt=timedelta(0),
         le=timedelta(days=30),
     )
     gmail_credentials_file_path: Path = Field(
         default_factory=lambda: _secret_or("gmail_credentials", "ECCMQTTIoT_GMail_Credentials.txt"),
-        description="file with address,password,local host name,destination; empty: no mail",
+        description="file with address,password,local host name,destination; if it is empty, mail is off",
     )
     last_notice_file_path: Path = Field(
-        Path("ECCMQTTIoT_Last_Notice.dat"), description="file that says when the last notice was sent"
+        Path("ECCMQTTIoT_Last_Notice.dat"), description="file with the last notice and its time, as text"
     )
     last_notice_silence_time: Minutes = Field(
         timedelta(minutes=1440),
-        description="minutes until the same notice is sent again",
+        description="minutes until a reminder of a notice that is still open",
         ge=timedelta(0),
         le=timedelta(days=365),
     )
     limits_file_path: Path = Field(
-        Path("ECCMQTTIoT_Limits.ini"), description="file with the limits of rooms and sensors"
+        Path("ECCMQTTIoT_Limits.ini"), description="file with the limits for rooms and sensors"
     )
-    max_log_archives: int = Field(9, description="gzipped logs to keep", ge=0, le=9999)
+    max_log_archives: int = Field(9, description="number of compressed logs to keep", ge=0, le=9999)
     archive_log_size: ByteSize = Field(
-        ByteSize(1073741824), description="bytes at which the log is archived", ge=1000
+        ByteSize(1073741824), description="size at which the log is compressed and a new one begun", ge=1000
     )
     mqtt_port: Port = Field(1883, description="TCP port of the broker")
     mqtt_topics: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("ECCTempHum",), description="comma-separated topic filters"
+        ("ECCTempHum",), description="comma-separated topic filters to subscribe to"
     )
     mqtt_client_id: str = Field(
-        "ecc-listener", description="client id, fixed, since the broker keeps its queue by it", min_length=1
+        "ecc-listener",
+        description="client id; the broker keeps the queue under it, so don't change it without need",
+        min_length=1,
     )
-    mqtt_ca_file: Path | None = Field(None, description="CA certificate of the broker; turns TLS on")
+    mqtt_ca_file: Path | None = Field(
+        None, description="CA certificate of the broker; if given, the connection uses TLS"
+    )
     max_database_size: ByteSize = Field(
-        ByteSize(1 << 30), description="bytes at which the database is archived", ge=100_000
+        ByteSize(1 << 30),
+        description="size at which the database is archived and a new one begun",
+        ge=100_000,
     )
     max_quarantine_size: ByteSize = Field(
-        ByteSize(64 << 20), description="bytes kept of messages that are no readings", ge=100_000
+        ByteSize(64 << 20), description="total size of the rejected messages to keep", ge=100_000
     )
-    max_quarantine_days: int = Field(
-        90, description="days for which messages that are no readings are kept", ge=1, le=36500
-    )
+    max_quarantine_days: int = Field(90, description="days to keep rejected messages", ge=1, le=36500)
     backup_folder: Path = Field(Path("backup"), description="folder for backups of the database")
-    automatic_backup: bool = Field(True, description="yes: the listener makes a backup a day; no: it doesn't")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="DEBUG, INFO, WARNING or ERROR; payloads are logged only at DEBUG"
+    automatic_backup: bool = Field(
+        True, description="yes or no: whether the listener makes a backup every day"
     )
-    smtp_host: str = Field("smtp.gmail.com", description="mail server", min_length=1)
-    smtp_port: Port = Field(465, description="its TCP port")
-    smtp_security: Literal["tls", "starttls"] = Field("tls", description="tls, or starttls (port 587)")
-    smtp_ca_file: Path | None = Field(None, description="CA certificate of the mail server")
-    weekly_digest: bool = Field(True, description="send a digest of the week on Monday morning")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="least important level that is logged; payloads are logged only at DEBUG"
+    )
+    smtp_host: str = Field(
+        "smtp.gmail.com", description="host name or address of the mail server", min_length=1
+    )
+    smtp_port: Port = Field(465, description="TCP port of the mail server")
+    smtp_security: Literal["tls", "starttls"] = Field(
+        "tls", description="tls, or starttls for servers on port 587"
+    )
+    smtp_ca_file: Path | None = Field(
+        None, description="CA certificate of the mail server; if not given, the system's certificates"
+    )
+    weekly_digest: bool = Field(
+        True, description="yes or no: whether a digest of the week is sent on Monday morning"
+    )
     apprise_urls_file_path: Path = Field(
         default_factory=lambda: _secret_or("apprise_urls", "ECCMQTTIoT_Apprise_URLs.txt"),
-        description="file with other ways than mail, one apprise URL a line; empty: none",
+        description="file with channels other than mail, one Apprise URL a line",
     )
     health_file_path: Path = Field(
-        Path("ECCMQTTIoT_Health.json"), description="file that the healthcheck reads"
+        Path("ECCMQTTIoT_Health.json"),
+        description="file that the listener writes every second and the healthcheck reads",
     )
-    web_host: str = Field("127.0.0.1", description="address of the web page", min_length=1)
+    web_host: str = Field("127.0.0.1", description="address on which the web page is served", min_length=1)
     web_port: Port = Field(8080, description="TCP port of the web page")
     web_credentials_file_path: Path = Field(
         default_factory=lambda: _secret_or("web_credentials", "ECCMQTTIoT_Web_Credentials.txt"),
-        description="file with the page's username,password; empty: it asks for none",
+        description="file with username,password for the web page; if it is empty, the page has no password",
     )
 
     @classmethod
@@ -151,7 +166,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Give the sources, the strongest first; `init_settings` are the flags."""
+        """Return the sources, the strongest first; `init_settings` are the flags."""
         secrets = NestedSecretsSettingsSource(
             file_secret_settings,
             secrets_dir=SECRETS,
@@ -170,15 +185,15 @@ class Settings(BaseSettings):
     def _check_topics(cls, filters: tuple[str, ...]) -> tuple[str, ...]:
         for topic_filter in filters:
             if not re.fullmatch(r"(\+|[^+#\0]+|)(/(\+|[^+#/\0]*))*(/#)?|#", topic_filter) or not topic_filter:
-                allowed = "allowed are names, + for a whole level, # at the end"
-                raise ValueError(f"{topic_filter!r} is no topic filter; {allowed}")
+                allowed = "use names, + for a whole level, # at the end"
+                raise ValueError(f"{topic_filter!r} is not a topic filter; {allowed}")
         return filters
 
     @field_validator("mqtt_broker", "smtp_host", "web_host")
     @classmethod
     def _check_host(cls, host: str) -> str:
         if not re.fullmatch(r"[\w.:-]+", host):
-            raise ValueError("is a host name or an address, without mqtt:// and without a port")
+            raise ValueError("must be a host name or an address, without mqtt:// and without a port")
         return host
 
     @field_validator("log_level", "smtp_security", mode="before")
@@ -190,7 +205,7 @@ class Settings(BaseSettings):
 
 
 class ListenerSettings(Settings):
-    """What the listener itself needs beyond that: folders that it can write to, and credentials."""
+    """What the listener needs beyond that: folders that it can write to, and valid credentials."""
 
     model_config = SettingsConfigDict(validate_default=True)
 
@@ -199,10 +214,10 @@ class ListenerSettings(Settings):
     def _check_folder(cls, path: Path) -> Path:
         folder = path.absolute().parent
         if not folder.is_dir():
-            raise ValueError(f"there is no folder {folder}; make it, or choose another one")
+            raise ValueError(f"the folder {folder} does not exist; create it, or choose another one")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise ValueError(
-                f"user {os.geteuid()} can't write in {folder}; give it the folder, or choose another"
+                f"user {os.geteuid()} can't write to {folder}; change its owner, or choose another folder"
             )
         return path
 
@@ -231,14 +246,14 @@ class ListenerSettings(Settings):
             if path is not None:
                 ssl.create_default_context(cafile=path)
         except (OSError, ssl.SSLError) as error:
-            raise ValueError(f"{path} is no readable CA certificate: {error.strerror or error}") from None
+            raise ValueError(f"{path} is not a readable CA certificate: {error.strerror or error}") from None
         return path
 
 
 def load(flags: Mapping[str, object], *, listening: bool = False) -> Settings:
-    """Make the settings from flags (name: text), environment, `.env` and secrets.
+    """Return the settings from flags (name: text), environment, `.env` and secrets.
 
-    `listening` asks for what the listener itself needs beyond that.
+    With `listening`, also check what only the listener needs.
 
     Raises:
         SettingsError: one or more are wrong.
@@ -252,7 +267,7 @@ def load(flags: Mapping[str, object], *, listening: bool = False) -> Settings:
 
 
 def unknown_variables() -> list[str]:
-    """Name the variables that look like settings but are none: most likely a slip of the pen."""
+    """Return the variables that look like settings but are not: most likely typing errors."""
     known = {(PREFIX + name).lower() for name in Settings.model_fields}
     variables = [*EnvSettingsSource(Settings).env_vars, *DotEnvSettingsSource(Settings).env_vars]
     return sorted(
@@ -260,10 +275,32 @@ def unknown_variables() -> list[str]:
     )
 
 
+def value_name(name: str) -> str:
+    """Return what stands for the value of a setting in help texts, such as FILE or MINUTES."""
+    kind = Settings.model_fields[name].annotation
+    if get_origin(kind) is Literal:
+        return "|".join(get_args(kind))
+    for ending, shown in _VALUE_NAMES.items():
+        if name.endswith(ending):
+            return shown
+    return {bool: "yes|no", timedelta: "MINUTES", ByteSize: "BYTES", int: "NUMBER"}.get(kind, "TEXT")  # type: ignore[arg-type]
+
+
+_VALUE_NAMES = {
+    **dict.fromkeys(("_path", "_file"), "FILE"),
+    **dict.fromkeys(("_host", "_broker"), "HOST"),
+    "_folder": "FOLDER",
+    "_port": "PORT",
+    "_topics": "FILTERS",
+    "_days": "DAYS",
+}
+"""By the ending of a setting's name."""
+
+
 def _line(location: tuple[int | str, ...], kind: str, message: str) -> str:
     name = str(location[0])
     if kind == "value_error":
         return f"{name}: {message.removeprefix('Value error, ')}"
     if kind.startswith(("time_delta", "timedelta")):
-        message = "is no number of minutes"
+        message = "is not a number of minutes"
     return f"{name}: {message[:1].lower()}{message[1:]}; {Settings.model_fields[name].description}"

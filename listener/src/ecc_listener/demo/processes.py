@@ -107,10 +107,8 @@ class Stage:
         credentials = self.folder / "ECCMQTTIoT_Credentials.txt"
         _write_private(credentials, f"{_USERNAME},{password}\n")
         self._health_path.unlink(missing_ok=True)
-        settings = self._settings(credentials)
-        self._spawn("listener", "ecc_listener", "run", *settings)
-        page = f"--web_host={HOST}", f"--web_port={self.page_port}"
-        self._spawn("page", "ecc_listener", "web", *settings, *page)
+        self._spawn("listener", "ecc_listener", "run", *self._listener_settings(credentials))
+        self._spawn("page", "ecc_listener", "web", *self._page_settings())
         self._wait_for("listener", self._listener_hears)
         self._wait_for("page", lambda: _answers(self.page_port))
 
@@ -150,27 +148,36 @@ class Stage:
         store.close()
         return rows + len(burst.readings)
 
-    def _settings(self, credentials: Path) -> list[str]:
-        """Give every setting that could come from elsewhere and spoil the demonstration."""
-        paths = {
-            "log_file_path": self.log,
+    def _listener_settings(self, credentials: Path) -> list[str]:
+        """Return every setting of the listener that could come from elsewhere and spoil the demonstration."""
+        return _flags(
+            self._shared_settings(),
+            log_file_path=self.log,
+            credentials_file_path=credentials,
+            gmail_credentials_file_path=self.folder / "no-mail",
+            last_notice_file_path=self.folder / "ECCMQTTIoT_Last_Notice.dat",
+            apprise_urls_file_path=self.folder / "no-urls",
+            mqtt_broker=HOST,
+            mqtt_port=self.port,
+            mqtt_topics="ECCTempHum",
+            automatic_backup="no",
+        )
+
+    def _page_settings(self) -> list[str]:
+        """Return the same of the web page."""
+        return _flags(
+            self._shared_settings(),
+            web_credentials_file_path=self.folder / "no-password",
+            web_host=HOST,
+            web_port=self.page_port,
+        )
+
+    def _shared_settings(self) -> dict[str, object]:
+        return {
             "database_file_path": self.database,
-            "credentials_file_path": credentials,
-            "gmail_credentials_file_path": self.folder / "no-mail",
-            "web_credentials_file_path": self.folder / "no-password",
-            "last_notice_file_path": self.folder / "ECCMQTTIoT_Last_Notice.dat",
             "health_file_path": self._health_path,
             "limits_file_path": self.folder / "ECCMQTTIoT_Limits.ini",
-            "apprise_urls_file_path": self.folder / "no-urls",
         }
-        flags = [f"--{name}={path}" for name, path in paths.items()]
-        return [
-            *flags,
-            f"--mqtt_broker={HOST}",
-            f"--mqtt_port={self.port}",
-            "--mqtt_topics=ECCTempHum",
-            "--automatic_backup=no",
-        ]
 
     def _spawn(self, name: str, module: str, *arguments: str) -> None:
         output = self.folder / f"{name}.txt"
@@ -188,6 +195,10 @@ class Stage:
     def _listener_hears(self) -> bool:
         known = self.health()
         return known is not None and health.fault(known, datetime.now(UTC)) is None
+
+
+def _flags(settings: dict[str, object], **more: object) -> list[str]:
+    return [f"--{name}={value}" for name, value in (settings | more).items()]
 
 
 def _write_private(path: Path, text: str) -> None:
