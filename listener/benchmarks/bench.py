@@ -30,8 +30,8 @@ sys.path[:0] = [str(HERE.parent / "tests")]
 from ecc_listener.backup.create import newest_backup_time  # noqa: E402
 from ecc_listener.backup.schedule import DailyBackup  # noqa: E402
 from ecc_listener.history.query import History  # noqa: E402
-from ecc_listener.history.rollup_file import rollup_path  # noqa: E402
 from ecc_listener.history.rollup_writer import RollupWriter  # noqa: E402
+from ecc_listener.history.rollups import rollup_path  # noqa: E402
 from ecc_listener.monitoring.monitor import Faults, Monitor, Now  # noqa: E402
 from ecc_listener.readings.reading import Reading, decode  # noqa: E402
 from ecc_listener.settings import load  # noqa: E402
@@ -330,11 +330,11 @@ def _draw(figures: Figures, data: History, rows: int) -> None:
     ever = 0, utc_us("9999-01-01")
     names = data.sensors()
     drawn: dict[str, tuple[Callable[[], Sized], str]] = {
-        "a year of one sensor, drawn by the hour": (lambda: data.summary("ECCTH00", *year, "hour"), "< 50"),
+        "a year of one sensor, drawn by the hour": (lambda: data.rollups("ECCTH00", *year, "hour"), "< 50"),
         "a year of one sensor, every reading": (lambda: list(data.readings(["ECCTH00"], *year)), ""),
-        "ten years of one sensor, by the day": (lambda: data.summary("ECCTH00", *ever, "day"), "< 100"),
+        "ten years of one sensor, by the day": (lambda: data.rollups("ECCTH00", *ever, "day"), "< 100"),
         "ten years of 50 sensors, by the day": (
-            lambda: [one for name in names for one in data.summary(name, *ever, "day")],
+            lambda: [one for name in names for one in data.rollups(name, *ever, "day")],
             "",
         ),
     }

@@ -126,7 +126,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 def test_the_listener_needs_folders_that_are_there() -> None:
     lines = problems(True, database_file_path="/nowhere/db", credentials_file_path="none")
     assert any("the folder /nowhere does not exist; create it" in line for line in lines)
-    assert any("there is no file none; write username,password into it" in line for line in lines)
+    assert any("the file none does not exist; create it with username,password" in line for line in lines)
 
 
 def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:

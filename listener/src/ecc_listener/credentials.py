@@ -1,7 +1,7 @@
 """The credentials files, in the original's formats: one line, fields separated by commas.
 
-White space, line ends and a byte order mark around a field are ignored. No text of a problem holds what
-stands in a file.
+White space, line ends and a byte order mark around a field are ignored. No error text contains anything
+from a file.
 """
 
 import re
@@ -19,14 +19,14 @@ class CredentialsError(ValueError):
 
 
 class Credentials(NamedTuple):
-    """Who the listener is to the broker, or a viewer to the page."""
+    """The account of the listener at the broker, or of a viewer at the web page."""
 
     username: str
     password: SecretStr
 
 
 class MailCredentials(NamedTuple):
-    """Who the listener is to the mail server, and whom it writes to."""
+    """The account of the listener at the mail server, and the addresses that it writes to."""
 
     address: str
     password: SecretStr
@@ -35,20 +35,20 @@ class MailCredentials(NamedTuple):
 
 
 def read_mqtt(path: Path) -> Credentials:
-    """Read `username,password`; the password may hold commas.
+    """Read `username,password`; the password may contain commas.
 
     Raises:
-        CredentialsError: there is no such file, or it has not this form.
+        CredentialsError: the file is missing or malformed.
 
     """
     return _pair(path, _read(path, "username,password"))
 
 
 def read_web(path: Path) -> Credentials | None:
-    """Read the page's `username,password`; no file, or an empty one: None, the page asks for none.
+    """Read the page's `username,password`; None, for no password, if the file is missing or empty.
 
     Raises:
-        CredentialsError: there is something in it, but not of this form.
+        CredentialsError: the file is malformed.
 
     """
     if not path.exists():
@@ -58,13 +58,13 @@ def read_web(path: Path) -> Credentials | None:
 
 
 def read_mail(path: Path) -> MailCredentials | None:
-    """Read `address,password,local host name,destination`; no file, or an empty one: None, mail is off.
+    """Read `address,password,local host name,destination`; None (mail is off) if missing or empty.
 
-    The local host name may be empty or None; several destinations are separated by semicolons. The spaces of
-    an app password are for reading only.
+    The local host name may be empty or "None"; several destinations are separated by semicolons. The spaces
+    of an app password are removed.
 
     Raises:
-        CredentialsError: there is something in it, but not of this form.
+        CredentialsError: the file is malformed.
 
     """
     if not path.exists():
@@ -74,12 +74,12 @@ def read_mail(path: Path) -> MailCredentials | None:
         return None
     fields = [field.strip() for field in line.split(",")]
     if len(fields) != len(_MAIL_FORM.split(",")):
-        raise CredentialsError(f"{path} has {len(fields)} fields, not the four of {_MAIL_FORM}")
+        raise CredentialsError(f"{path} has {len(fields)} fields instead of four: {_MAIL_FORM}")
     address, password, local, destination = fields
     destinations = tuple(one.strip() for one in destination.split(";") if one.strip())
     for one in (address, *(destinations or ("",))):
         if "@" not in one.strip("@") or any(character.isspace() for character in one):
-            raise CredentialsError(f"{path}: address and destination must be mail addresses")
+            raise CredentialsError(f"{path}: address and destination must be e-mail addresses")
     if not password:
         raise CredentialsError(f"{path}: the password is empty")
     local_host_name = None if local in {"", "None"} else local
@@ -87,22 +87,22 @@ def read_mail(path: Path) -> MailCredentials | None:
 
 
 class UrlLine(NamedTuple):
-    """A line of the file that is no remark."""
+    """A line of the file with a URL."""
 
     number: int
     url: SecretStr
 
     @property
     def channel(self) -> str:
-        """Name it without telling what it holds."""
+        """Return a name for it that does not reveal the URL."""
         return f"line {self.number} of apprise_urls ({self.url.get_secret_value().partition(':')[0].lower()})"
 
 
 def read_urls(path: Path) -> tuple[UrlLine, ...]:
-    """Read the file; no file is an empty one. Lines that begin with # are remarks.
+    """Read the Apprise URLs; none if the file is missing. Lines that begin with # are comments.
 
     Raises:
-        CredentialsError: it can't be read, or a line is no URL: by the line's number, without its text.
+        CredentialsError: it can't be read, or a line is not a URL; the error has the number of the line.
 
     """
     try:
@@ -114,7 +114,7 @@ def read_urls(path: Path) -> tuple[UrlLine, ...]:
         if not line or line.startswith("#"):
             continue
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S+", line):
-            raise CredentialsError(f"{path}: line {number} is no apprise URL, which looks like ntfys://topic")
+            raise CredentialsError(f"{path}: line {number} is not an Apprise URL, such as ntfys://topic")
         urls.append(UrlLine(number, SecretStr(line)))
     return tuple(urls)
 
@@ -122,7 +122,7 @@ def read_urls(path: Path) -> tuple[UrlLine, ...]:
 def _pair(path: Path, line: str) -> Credentials:
     username, comma, password = line.partition(",")
     if not comma or not username.strip() or not password.strip():
-        raise CredentialsError(f"{path} has not the form username,password")
+        raise CredentialsError(f"{path} must have the form username,password")
     return Credentials(username.strip(), SecretStr(password.strip()))
 
 
@@ -130,13 +130,13 @@ def _read(path: Path, form: str) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise CredentialsError(f"there is no file {path}; write {form} into it") from None
+        raise CredentialsError(f"the file {path} does not exist; create it with {form}") from None
     except OSError as error:
-        raise CredentialsError(f"{path} can't be read: {error.strerror}; it holds {form}") from None
+        raise CredentialsError(f"{path} can't be read: {error.strerror}; it must contain {form}") from None
     try:
         text = data[:_MAX_BYTES].decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         text = "\0"
     if len(data) > _MAX_BYTES or not text.isprintable():
-        raise CredentialsError(f"{path} is not one line of text; it holds {form}")
+        raise CredentialsError(f"{path} is not one line of text; it must have the form {form}")
     return text

@@ -62,8 +62,8 @@ def test_mail_that_is_off_is_told_with_the_next_step(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "says"),
     [
-        ("gmail_credentials", "me@example.org,abcdefghijklmnop", "has 2 fields, not the four of"),
-        ("apprise_urls", "abcdefghijklmnop", "line 1 is no apprise URL"),
+        ("gmail_credentials", "me@example.org,abcdefghijklmnop", "has 2 fields instead of four:"),
+        ("apprise_urls", "abcdefghijklmnop", "line 1 is not an Apprise URL"),
         ("smtp_ca", "abcdefghijklmnop", "is no readable CA certificate"),
     ],
 )

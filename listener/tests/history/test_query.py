@@ -171,10 +171,10 @@ def test_an_archive_made_between_two_files_of_one_slice_is_noticed(
 
 
 @pytest.mark.parametrize(("step", "start"), [("hour", "2026-03-01 12:00:00"), ("day", "2026-03-01")])
-def test_a_summary_has_count_and_extremes_and_mean(live: Path, tmp_path: Path, step: str, start: str) -> None:
+def test_a_rollup_has_count_and_extremes_and_mean(live: Path, tmp_path: Path, step: str, start: str) -> None:
     lay(tmp_path / "db-202601010000-202602010000.sqlite3", ("a", NOON_US), temperature_f=60)
     lay(live, ("a", NOON_US + 10 * MINUTE_US), ("a", NOON_US + 2 * DAY_US), ("b", NOON_US), temperature_f=70)
-    first, second = History(live).summary("a", *FOR_EVER, step)  # type: ignore[arg-type]
+    first, second = History(live).rollups("a", *FOR_EVER, step)  # type: ignore[arg-type]
     assert first[:5] == (utc_us(start), 2, 60, 65, 70)
     assert first.humidity_mean_percent == pytest.approx(39.17)
     assert second.count == 1

@@ -9,9 +9,8 @@ import pytest
 
 from ecc_listener.history import rollup_writer
 from ecc_listener.history.query import History
-from ecc_listener.history.rollup_file import RollupFile, RollupFileError, rollup_path
 from ecc_listener.history.rollup_writer import RollupWriter
-from ecc_listener.history.rollups import Bucket, Step
+from ecc_listener.history.rollups import Bucket, RollupFile, RollupFileError, Step, rollup_path
 from ecc_listener.readings.reading import decode
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
 from ecc_listener.storage.files import archives
@@ -27,7 +26,7 @@ FOR_EVER = (0, utc_us("9999-01-01"))
 
 
 class House:
-    """A store whose readings differ, and its summaries."""
+    """A store whose readings differ, and its rollups."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,18 +56,18 @@ class House:
 
     def figures(self, step: Step = "hour") -> dict[str, list[Bucket]]:
         history = History(self.path)
-        return {name: history.summary(name, *FOR_EVER, step) for name in history.sensors()}
+        return {name: history.rollups(name, *FOR_EVER, step) for name in history.sensors()}
 
     def check(self) -> None:
-        """See that all is as it is without summaries, and that they were used."""
+        """See that all is as it is without rollups, and that they were used."""
         steps: tuple[Step, ...] = ("hour", "day")
         for step in steps:
             kept = self.figures(step)
-            summaries = rollup_path(self.path)
-            away = summaries.with_suffix(".away")
-            summaries.rename(away)
+            rollup_file = rollup_path(self.path)
+            away = rollup_file.with_suffix(".away")
+            rollup_file.rename(away)
             plain = self.figures(step)
-            away.rename(summaries)
+            away.rename(rollup_file)
             assert list(kept) == list(plain)
             for name, buckets in plain.items():
                 assert [bucket[:2] for bucket in kept[name]] == [bucket[:2] for bucket in buckets]
@@ -101,7 +100,7 @@ def sources(house: House) -> int:
         return int(connection.execute("SELECT count(*) FROM Source").fetchone()[0])
 
 
-def test_summaries_say_the_same_as_the_readings(house: House) -> None:
+def test_rollups_agree_with_the_readings(house: House) -> None:
     house.measure(2_500)
     assert house.sum_all() == 3
     assert counted(house) == 2_500
@@ -211,7 +210,7 @@ def test_a_backup_put_back_counts_as_what_it_is(house: House) -> None:
 
 
 @pytest.mark.parametrize("damage", ["garbage", "no tables", "other version", "cut", "gone"])
-def test_summaries_that_do_not_fit_are_made_anew(house: House, damage: str) -> None:
+def test_an_unusable_rollup_file_is_created_again(house: House, damage: str) -> None:
     house.measure(1_000)
     house.sum_all()
     house.rollup_writer.close()
@@ -251,7 +250,7 @@ def test_a_full_disk_throws_nothing_away(house: House, monkeypatch: pytest.Monke
 
     with monkeypatch.context() as patched:
         patched.setattr(rollup_writer, "_add", full)
-        with pytest.raises(StoreError, match="waits"):
+        with pytest.raises(StoreError, match="can't be written"):
             house.rollup_writer.step()
     assert counted(house) == 1_000
     house.sum_all()
@@ -294,6 +293,6 @@ def test_names_without_end_are_added_in_bounded_time(house: House) -> None:
     assert counted(house) == 4_000
 
 
-def test_without_summaries_there_is_an_error_that_says_so(tmp_path: Path) -> None:
+def test_a_missing_rollup_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RollupFileError):
         RollupFile(tmp_path / "db.sqlite3")

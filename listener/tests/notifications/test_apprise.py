@@ -118,7 +118,7 @@ def test_without_lines_there_is_no_way(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("line", ["hunter2", "ntfys:hunter2", "://hunter2", "ntfys://hunter2 x"])
 def test_what_is_no_url_is_told_by_its_number_alone(tmp_path: Path, line: str) -> None:
-    with pytest.raises(CredentialsError, match="line 2 is no apprise URL") as wrong:
+    with pytest.raises(CredentialsError, match="line 2 is not an Apprise URL") as wrong:
         read_urls(written(tmp_path, f"ntfys://fine\n{line}\n"))
     assert "hunter2" not in str(wrong.value)
 

@@ -217,7 +217,10 @@ def test_on_a_terminal_one_line_is_written_over(broker: Mosquitto, folder: Path)
         (["--sensors=1", "--misbehave=silent,frozen"], "misbehave: 2 misbehaviours need as many sensors"),
         (["--sensors=0"], "'0' is no number from 1 to 500"),
         (["--every=often"], "'often' is no number from 0 to 86400"),
-        (["--sensor_credentials_file_path=none"], "sensor_credentials_file_path: there is no file none"),
+        (
+            ["--sensor_credentials_file_path=none"],
+            "sensor_credentials_file_path: the file none does not exist",
+        ),
         (["--mqtt_ca_file=none"], "mqtt_ca_file: none: No such file or directory"),
     ],
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ecc_listener.backup import restore
 from ecc_listener.backup.verify import Contents, count_missing, read_contents, unpack_backup
-from ecc_listener.history.rollup_file import rollup_path
+from ecc_listener.history.rollups import rollup_path
 from ecc_listener.local_time import local, local_zone
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError, utc_us

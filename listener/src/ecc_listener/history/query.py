@@ -1,8 +1,8 @@
-"""What was measured, over the live file and its archives: one call for "sensor X from A to B".
+"""Query the readings of the live file and its archives: one call for "sensor X from A to B".
 
-Files are opened for a slice of time each and closed again, so that a long reading keeps no archive from
-happening, and one that happens meanwhile takes nothing away. Summaries that the listener keeps are used as
-far as they go; what they lack is read from the files, so that an answer is the same with or without them.
+Files are opened for one slice of time each and closed again, so that a long query does not prevent the
+database from being archived, and loses nothing if it is archived meanwhile. The rollup file is used as far as
+it goes, and what it lacks is read from the databases, so that an answer is the same with or without it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ecc_listener.history import rollups
-from ecc_listener.history.rollup_file import RollupFile, RollupFileError
-from ecc_listener.history.rollups import STEP_US, Bucket, Part, Step
+from ecc_listener.history.rollups import STEP_US, Aggregate, Bucket, RollupFile, RollupFileError, Step
 from ecc_listener.storage import files as data_files
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_text, utc_us
 from ecc_listener.storage.files import Span
@@ -28,9 +27,9 @@ _ROWS = (
     f" sensorName {_WITHIN}"
 )
 _COUNT = f"SELECT count(*) {_WITHIN}"
-_PARTS = f"SELECT substr(recordWrittenUTC, 1, 13), {rollups.PART_SQL} {_WITHIN} GROUP BY 1"
-# What came after the summary: few rows, found by their number, not by the index.
-_LATER_PARTS = _PARTS.replace("sensorName =", "rowid > ? AND +sensorName =")
+_AGGREGATES = f"SELECT substr(recordWrittenUTC, 1, 13), {rollups.AGGREGATE_SQL} {_WITHIN} GROUP BY 1"
+# Readings since the rollup file was updated: few rows, found by their number, not by the index.
+_LATER_AGGREGATES = _AGGREGATES.replace("sensorName =", "rowid > ? AND +sensorName =")
 
 
 class Row(NamedTuple):
@@ -58,14 +57,14 @@ class History:
     """The readings of a live file and its archives. Nothing stays open between two calls."""
 
     def __init__(self, database: Path) -> None:
-        """Read what belongs to the live file `database`, which need not exist yet."""
+        """Take the path of the live file, which need not exist yet."""
         self._database = database
 
     def files(self) -> list[DataFile]:
-        """Give the files that hold readings, the one with the earliest first.
+        """Return the files that contain readings, the one with the earliest first.
 
         Raises:
-            StoreError: the live file can't be read. An archive that can't is left out, see `unreadable`.
+            StoreError: the live file can't be read. Unreadable archives are left out, see `unreadable`.
 
         """
         found = (
@@ -76,7 +75,7 @@ class History:
         return sorted(found, key=lambda file: file[1:])
 
     def unreadable(self) -> list[str]:
-        """Say of each archive that can't be read why not."""
+        """Return the reason for each archive that can't be read."""
         faults = []
         for path in data_files.archives(self._database):
             try:
@@ -86,7 +85,7 @@ class History:
         return faults
 
     def sensors(self) -> list[str]:
-        """Name every sensor that has a reading.
+        """Return the names of all sensors that have a reading, sorted.
 
         Raises:
             StoreError: the live file can't be read.
@@ -95,7 +94,7 @@ class History:
         return sorted({span.sensor for spans in self._spans().values() for span in spans})
 
     def readings(self, sensors: Sequence[str] | None, start_us: int, end_us: int) -> Iterator[Row]:
-        """Give the readings of some sensors (None: all) from `start_us` on, before `end_us`, in time order.
+        """Yield the readings of some sensors (None: all) from `start_us` to before `end_us`, by time.
 
         Raises:
             StoreError: a file can't be read.
@@ -109,7 +108,7 @@ class History:
         slice_us = _FIRST_SLICE_US
         while start_us < end_us:
             until_us = min(end_us, start_us + slice_us)
-            rows = sorted(map(Row._make, self._in_each(_ROWS, sensors, start_us, until_us)))
+            rows = sorted(map(Row._make, self._query_each_file(_ROWS, sensors, start_us, until_us)))
             yield from rows
             start_us = until_us
             if len(rows) < _FEW_ROWS:
@@ -118,18 +117,18 @@ class History:
                 slice_us = max(1, slice_us // 2)
 
     def count(self, start_us: int, end_us: int) -> int:
-        """Count the readings from `start_us` on, before `end_us`.
+        """Return the number of readings from `start_us` to before `end_us`.
 
         Raises:
             StoreError: a file can't be read.
 
         """
-        return sum(row[0] for row in self._in_each(_COUNT, None, start_us, end_us))
+        return sum(row[0] for row in self._query_each_file(_COUNT, None, start_us, end_us))
 
-    def summary(self, sensor: str, start_us: int, end_us: int, step: Step) -> list[Bucket]:
-        """Give one sensor's hours or days of UTC, whole, from the one that has `start_us` to before `end_us`.
+    def rollups(self, sensor: str, start_us: int, end_us: int, step: Step) -> list[Bucket]:
+        """Return one sensor's hours or days of UTC, from the one that contains `start_us` to before `end_us`.
 
-        Those without readings are left out.
+        Hours and days without readings are left out.
 
         Raises:
             StoreError: a file can't be read.
@@ -137,45 +136,46 @@ class History:
         """
         step_us = STEP_US[step]
         start_us, end_us = start_us // step_us * step_us, -(-end_us // step_us) * step_us
-        summaries: RollupFile | None
+        rollup_file: RollupFile | None
         try:
-            with closing(RollupFile(self._database)) as summaries:
-                parts = self._parts(sensor, start_us, end_us, step, summaries)
+            with closing(RollupFile(self._database)) as rollup_file:
+                found = self._aggregates(sensor, start_us, end_us, step, rollup_file)
         except RollupFileError:
-            parts = self._parts(sensor, start_us, end_us, step, None)
-        return [rollups.bucket(start * step_us, parts[start]) for start in sorted(parts)]
+            found = self._aggregates(sensor, start_us, end_us, step, None)
+        return [rollups.bucket(start * step_us, found[start]) for start in sorted(found)]
 
-    def _parts(
-        self, sensor: str, start_us: int, end_us: int, step: Step, summaries: RollupFile | None
-    ) -> dict[int, Part]:
+    def _aggregates(
+        self, sensor: str, start_us: int, end_us: int, step: Step, rollup_file: RollupFile | None
+    ) -> dict[int, Aggregate]:
         per_step = STEP_US[step] // STEP_US["hour"]
         within = sensor, _bound(start_us), _bound(end_us)
 
-        def read() -> dict[int, Part]:
-            parts: dict[int, Part] = {}
+        def read() -> dict[int, Aggregate]:
+            found: dict[int, Aggregate] = {}
             for path, spans in data_files.spans(self._database).items():
                 if not any(_overlaps(span, [sensor], *within[1:]) for span in spans):
                     continue
                 with closing(connect_readonly(path)) as connection:
-                    source = summaries.source(connection) if summaries else None
-                    if summaries and source:
-                        for start, *part in summaries.parts(sensor, source, start_us, end_us, step):
-                            rollups.add(parts, start, tuple(part))
-                        rows = connection.execute(_LATER_PARTS, (source.done_rowid, *within))
+                    source = rollup_file.source(connection) if rollup_file else None
+                    if rollup_file and source:
+                        added = rollup_file.aggregates(sensor, source, start_us, end_us, step)
+                        for start, *aggregate in added:
+                            rollups.add(found, start, tuple(aggregate))
+                        rows = connection.execute(_LATER_AGGREGATES, (source.done_rowid, *within))
                     else:
-                        rows = connection.execute(_PARTS, within)
-                    for text, *part in rows:
+                        rows = connection.execute(_AGGREGATES, within)
+                    for text, *aggregate in rows:
                         hour = rollups.hour_number(text)
                         if hour is not None:
-                            rollups.add(parts, hour // per_step, tuple(part))
-            return parts
+                            rollups.add(found, hour // per_step, tuple(aggregate))
+            return found
 
         return data_files.steadily(self._database, read)
 
-    def _in_each(
+    def _query_each_file(
         self, query: str, sensors: Sequence[str] | None, start_us: int, end_us: int
     ) -> list[tuple[Any, ...]]:
-        """Ask each file about each sensor that has readings in the span."""
+        """Run a query in each file for each sensor that has readings in the time range."""
         start, end = _bound(start_us), _bound(end_us)
 
         def read() -> list[tuple[Any, ...]]:
@@ -199,5 +199,5 @@ def _overlaps(span: Span, sensors: Sequence[str] | None, start: str, end: str) -
 
 
 def _bound(time_us: int) -> str:
-    """Give a limit as the tables' text; without a fraction of zero, which the original left out."""
+    """Return a bound as text, without a fraction of zero, as the original wrote it."""
     return utc_text(time_us).removesuffix(".000000")

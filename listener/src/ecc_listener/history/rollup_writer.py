@@ -1,7 +1,7 @@
-"""The listener adds readings to the summaries, a bounded number at a time; see summaries.py.
+"""The listener adds readings to the rollup file, a bounded number at a time; `rollups` describes the file.
 
-The new sums and how far they go are committed together, so a crash counts nothing twice. Where the file of
-summaries doesn't fit or is damaged, it is made anew, and the readings are added from the beginning.
+The new aggregates and how far they go are committed together, so a crash counts nothing twice. A rollup file
+that is damaged or of another version is deleted, and the readings are added from the beginning.
 """
 
 import logging
@@ -10,16 +10,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ecc_listener.history.rollup_file import (
+from ecc_listener.history.rollups import (
+    AGGREGATE_SQL,
     COLUMNS,
     TABLES,
     VERSION,
+    Aggregate,
     Source,
+    add,
     find_source,
+    hour_number,
     rollup_path,
     row_key,
 )
-from ecc_listener.history.rollups import PART_SQL, Part, add, hour_number
 from ecc_listener.storage.connection import StoreError, atomic, connect, connect_readonly
 from ecc_listener.storage.files import present
 
@@ -27,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 ROWS_A_STEP = 2_000
 PAUSE_S = 300.0
-"""Between two steps when all is added: one for each reading would write more than the readings do."""
+"""Between two steps when all is added: a step for each reading would write more than the readings do."""
 _HOURS_A_DAY = 24
 _KINDS = ("", *("", "min", "", "max") * 3)
 _UPDATES = ", ".join(
@@ -41,8 +44,8 @@ _ADD = (
     f" ON CONFLICT (sensor, source, start) DO UPDATE SET {_UPDATES}"
 )
 _UNTIL = "SELECT max(rowid) FROM (SELECT rowid FROM ECCTempHum WHERE rowid > ? ORDER BY rowid LIMIT ?)"
-_PARTS = (
-    f"SELECT sensorName, substr(recordWrittenUTC, 1, 13), {PART_SQL} FROM ECCTempHum"
+_AGGREGATES = (
+    f"SELECT sensorName, substr(recordWrittenUTC, 1, 13), {AGGREGATE_SQL} FROM ECCTempHum"
     " WHERE rowid > ? AND rowid <= ? GROUP BY 1, 2"
 )
 _SCHEMA = (
@@ -69,30 +72,30 @@ _WAIT = {
     sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_READONLY,
 }
-"""What speaks of the disk or of others, not of what is in the file."""
+"""Errors of the disk or of other programs, which don't mean that the file is damaged."""
 
 
-class _Some(NamedTuple):
-    """Some readings of a source, added up, and how far they go."""
+class _Batch(NamedTuple):
+    """Some readings of a source, aggregated, and how far they go."""
 
     source: Source | None
     first: str
     done_rowid: int
     done: str
-    parts: list[tuple[Any, ...]]
+    aggregates: list[tuple[Any, ...]]
 
 
 class RollupWriter:
-    """Keeps the summaries of one database."""
+    """Keeps the rollup file of one database up to date."""
 
     def __init__(self, database: Path) -> None:
-        """Add up what `database` and its archives hold; call `step` for it."""
+        """Prepare to add the readings of `database` and its archives; nothing is read yet."""
         self._database = database
         self._path = rollup_path(database)
         self._connection: sqlite3.Connection | None = None
         self._next_s = 0.0
         self._complete: dict[tuple[int, ...], int] = {}
-        """Sources (0: none) of the archives that need no more looking at, by what identifies the file."""
+        """Sources (0: none) of the files that are added completely, by what identifies the file."""
 
     def close(self) -> None:
         """Close the file."""
@@ -101,21 +104,21 @@ class RollupWriter:
             self._connection = None
 
     def tick(self, now_s: float) -> None:
-        """Do a step if it is time, by a clock that never steps: soon, if one left something to do."""
+        """Do a step if one is due, by a clock that never jumps; if rows are left, the next is due at once."""
         if now_s < self._next_s:
             return
         has_more = False
         try:
             has_more = self.step()
         except StoreError as error:
-            _log.warning("Hours and days are not added up now: %s", error)
+            _log.warning("The rollups can't be updated now and will be tried again: %s", error)
         self._next_s = now_s if has_more else now_s + PAUSE_S
 
     def step(self, rows: int = ROWS_A_STEP) -> bool:
-        """Add up at most so many readings; say whether more is to be done.
+        """Add at most so many readings; return whether more are left.
 
         Raises:
-            StoreError: it could not be done, and waits for the next time.
+            StoreError: they could not be added; the next step tries again.
 
         """
         try:
@@ -126,9 +129,9 @@ class RollupWriter:
             self.close()
             code = getattr(error, "sqlite_errorcode", None)
             if isinstance(error, OSError) or (code is not None and code & 0xFF in _WAIT):
-                raise StoreError(f"{self._path.name} waits: {error}") from None
+                raise StoreError(f"{self._path.name} can't be written: {error}") from None
             _remove(self._path)
-            raise StoreError(f"{self._path.name} did not fit ({error}) and is made anew") from None
+            raise StoreError(f"{self._path.name} was unusable ({error}) and is created again") from None
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -150,17 +153,17 @@ class RollupWriter:
         for path in present(self._database):
             identity = _identity(path)
             if identity not in self._complete or path == self._database:
-                some = _read_some(connection, path, rows)
-                if some and some.parts:
-                    _add(connection, some)
+                batch = _read_batch(connection, path, rows)
+                if batch and batch.aggregates:
+                    _add(connection, batch)
                     return True
-                self._complete[identity] = some.source.number if some and some.source else 0
+                self._complete[identity] = batch.source.number if batch and batch.source else 0
             used.add(self._complete[identity])
-        return _drop_some(connection, used)
+        return _delete_unused(connection, used)
 
 
-def _read_some(connection: sqlite3.Connection, path: Path, rows: int) -> _Some | None:
-    """Add up some of a file's readings that are not in the summaries; None where nothing can be read."""
+def _read_batch(connection: sqlite3.Connection, path: Path, rows: int) -> _Batch | None:
+    """Aggregate some of a file's readings that are not added yet; None if nothing can be read."""
     try:
         with closing(connect_readonly(path)) as data:
             first = data.execute("SELECT min(rowid) FROM ECCTempHum").fetchone()[0]
@@ -171,38 +174,38 @@ def _read_some(connection: sqlite3.Connection, path: Path, rows: int) -> _Some |
             after = source.done_rowid if source else first - 1
             until = data.execute(_UNTIL, (after, rows)).fetchone()[0]
             if until is None:
-                return _Some(source, key, after, "", [])
-            parts = data.execute(_PARTS, (after, until)).fetchall()
-            return _Some(source, key, until, str(row_key(data, until)), parts)
+                return _Batch(source, key, after, "", [])
+            aggregates = data.execute(_AGGREGATES, (after, until)).fetchall()
+            return _Batch(source, key, until, str(row_key(data, until)), aggregates)
     except (StoreError, sqlite3.Error):
         return None
 
 
-def _add(connection: sqlite3.Connection, some: _Some) -> None:
-    done = some.done_rowid, some.done
-    if some.source:
-        source: int | None = some.source.number
+def _add(connection: sqlite3.Connection, batch: _Batch) -> None:
+    done = batch.done_rowid, batch.done
+    if batch.source:
+        source: int | None = batch.source.number
         connection.execute("UPDATE Source SET done_rowid = ?, done = ? WHERE number = ?", (*done, source))
     else:
         insert = "INSERT INTO Source (first, done_rowid, done) VALUES (?, ?, ?)"
-        source = connection.execute(insert, (some.first, *done)).lastrowid
-    sensors: dict[str, tuple[dict[int, Part], dict[int, Part]]] = {}
-    for name, text, *part in some.parts:
+        source = connection.execute(insert, (batch.first, *done)).lastrowid
+    sensors: dict[str, tuple[dict[int, Aggregate], dict[int, Aggregate]]] = {}
+    for name, text, *aggregate in batch.aggregates:
         hour = hour_number(text or "")
         if name is not None and hour is not None:
             hours, days = sensors.setdefault(name, ({}, {}))
-            add(hours, hour, tuple(part))
-            add(days, hour // _HOURS_A_DAY, tuple(part))
+            add(hours, hour, tuple(aggregate))
+            add(days, hour // _HOURS_A_DAY, tuple(aggregate))
     for name, hours_and_days in sensors.items():
         connection.execute("INSERT OR IGNORE INTO Sensor (name) VALUES (?)", (name,))
         key = *connection.execute("SELECT number FROM Sensor WHERE name = ?", (name,)).fetchone(), source
-        for table, parts in zip((TABLES["hour"], TABLES["day"]), hours_and_days, strict=True):
-            rows = [(*key, start, *part) for start, part in parts.items()]
+        for table, sums in zip((TABLES["hour"], TABLES["day"]), hours_and_days, strict=True):
+            rows = [(*key, start, *aggregate) for start, aggregate in sums.items()]
             connection.executemany(_ADD.format(table), rows)
 
 
-def _drop_some(connection: sqlite3.Connection, used: set[int]) -> bool:
-    """Drop what is kept of a file that is gone, one sensor at a time; say whether there was any."""
+def _delete_unused(connection: sqlite3.Connection, used: set[int]) -> bool:
+    """Delete the rollups of files that are gone, one sensor at a time; return whether there were any."""
     gone = [row for row in connection.execute("SELECT number FROM Source") if row[0] not in used]
     for (source,) in gone:
         sensor = connection.execute(

@@ -64,7 +64,7 @@ def series(history: History, sensor: str, start_us: int, end_us: int, most: int)
             return _of_readings(rows, length_s, most)
     is_by_hour = length_s / _HOUR_S <= most
     bucket_s = _HOUR_S if is_by_hour else _DAY_S
-    buckets = history.summary(sensor, start_us, end_us, "hour" if is_by_hour else "day")
+    buckets = history.rollups(sensor, start_us, end_us, "hour" if is_by_hour else "day")
     points = [_of_bucket(bucket, bucket_s) for bucket in buckets]
     step_s = bucket_s * max(1, -(-len(points) // most))
     if step_s > bucket_s:

@@ -66,7 +66,7 @@ def gather(told: dict[str, Any], zone: tzinfo) -> Week:
     history = History(database)
     rooms = []
     for sensor, location, battery_percent in known[:MAX_ROOMS]:
-        hours = history.summary(sensor, start_us - 7 * 24 * 3_600_000_000, end_us, "hour")
+        hours = history.rollups(sensor, start_us - 7 * 24 * 3_600_000_000, end_us, "hour")
         week = [hour for hour in hours if hour.start_us >= start_us]
         before = [hour for hour in hours if hour.start_us < start_us]
         rooms.append(Room(sensor, location, week, before, battery_percent))
