@@ -29,10 +29,11 @@ sys.path[:0] = [str(HERE.parent / "tests")]
 
 from ecc_listener.backup.create import newest_backup_time  # noqa: E402
 from ecc_listener.backup.schedule import DailyBackup  # noqa: E402
+from ecc_listener.clock import Now  # noqa: E402
 from ecc_listener.history.query import History  # noqa: E402
 from ecc_listener.history.rollup_writer import RollupWriter  # noqa: E402
 from ecc_listener.history.rollups import rollup_path  # noqa: E402
-from ecc_listener.monitoring.monitor import Faults, Monitor, Now  # noqa: E402
+from ecc_listener.monitoring.monitor import Faults, Monitor  # noqa: E402
 from ecc_listener.readings.reading import Reading, decode  # noqa: E402
 from ecc_listener.settings import load  # noqa: E402
 from ecc_listener.storage.connection import utc_us  # noqa: E402

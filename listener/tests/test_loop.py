@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import pytest
 
+from ecc_listener.clock import Clock, Now
 from ecc_listener.service import Service
 from ecc_listener.settings import load
 from ecc_listener.storage.connection import StoreError, connect_readonly
@@ -26,7 +27,7 @@ def service(tmp_path: Path, broker: Mosquitto) -> Iterator[Service]:
         | {"mqtt_port": broker.port, "credentials_file_path": tmp_path / "credentials"}
         | {"automatic_backup": False}
     )
-    made = Service(settings)
+    made = Service(settings, Clock())
     yield made
     made.shutdown()
 
@@ -52,16 +53,16 @@ def test_a_fault_while_nobody_knows_whether_a_burst_is_stored_neither_loses_nor_
         service.next_tick_s = 0
         raise StoreError("the disk said no, but had written all")
 
-    def tick() -> None:
+    def tick(_now: Now) -> None:
         nonlocal faults
-        if service.held is not None and not faults:
+        if service.pending is not None and not faults:
             faults += 1
             broker.publish(*(numbered(number) for number in range(10, 15)))
             raise KeyError("what has nothing to do with the burst")
         service.stopped_by = "all are acknowledged" if service.health.messages >= 6 else None
 
     monkeypatch.setattr(service.store, "commit", commits_but_says_no)
-    monkeypatch.setattr(service, "tick", tick)
+    monkeypatch.setattr(service.tasks, "tick", tick)
     broker.publish(numbered(0))
     service.main_loop()
     assert faults == 1

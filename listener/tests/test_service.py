@@ -172,7 +172,7 @@ def test_what_is_no_reading_is_kept_and_readings_go_on(broker: Mosquitto, listen
     assert listener.query("SELECT length(payload) FROM ECCRejected WHERE reason LIKE '1,000,000 bytes%'") == [
         (1_000_000,)
     ]
-    assert listener.log().count("Not a reading") == 5
+    assert listener.log().count("Rejected a message on topic") == 5
 
 
 def test_a_retained_message_is_marked_and_makes_no_reading(broker: Mosquitto, listener: Listener) -> None:
@@ -191,7 +191,7 @@ def test_replay_is_done_by_the_listener_that_runs(broker: Mosquitto, listener: L
     until(lambda: listener.count("ECCRejected") == 1)
     done = listener.run("replay")
     assert done.stdout == "Rejected messages that are readings now: 0; still rejected: 1.\n"
-    assert "Quarantine decoded again" in listener.log()
+    assert "Decoded rejected messages again" in listener.log()
     listener.stop()
     with sqlite3.connect(listener.database) as connection:
         connection.execute("UPDATE ECCRejected SET payload = ?", (OFFICE,))
@@ -241,7 +241,8 @@ def test_a_client_that_takes_the_session_over_is_answered_with_patience(
 
 def test_a_broker_that_falls_silent_is_left_and_found_again(broker: Mosquitto, listener: Listener) -> None:
     assert broker.process
-    listener.program = ["-c", "from ecc_listener import cli, session; session.KEEPALIVE_S = 2; cli.main([])"]
+    impatient = "from ecc_listener import cli; from ecc_listener.mqtt import session; session.KEEPALIVE_S = 2"
+    listener.program = ["-c", f"{impatient}; cli.main([])"]
     listener.start()
     # The connection stays open, and nobody is at its other end.
     broker.process.send_signal(signal.SIGSTOP)

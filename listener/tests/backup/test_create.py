@@ -15,6 +15,7 @@ import pytest
 
 from ecc_listener.backup import copy, create, retention
 from ecc_listener.backup.schedule import DailyBackup
+from ecc_listener.clock import Clock
 from ecc_listener.readings.reading import decode
 from ecc_listener.service import Service
 from ecc_listener.settings import load
@@ -360,11 +361,11 @@ def test_the_listener_makes_backups_unless_it_is_told_not_to(
     files |= {"backup_folder": "backup", "health_file_path": "health", "log_file_path": "log"}
     files |= {"last_notice_file_path": "last", "limits_file_path": "limits.ini"}
     flags = {name: str(tmp_path / file) for name, file in files.items()}
-    service = Service(load(flags | {"automatic_backup": automatic}))
-    service.daily_backup._next_check_s = 0
-    service.tick()
+    service = Service(load(flags | {"automatic_backup": automatic}), Clock())
+    service.tasks.daily_backup._next_check_s = 0
+    service.tasks.tick(service.clock.now())
     faulthandler.cancel_dump_traceback_later()
-    end(service.daily_backup)
+    end(service.tasks.daily_backup)
     service.stopped_by = "test"
     service.shutdown()
     assert len(retention.daily_backups("db", ".sqlite3", names(folder))) == backups

@@ -84,10 +84,10 @@ def control_acknowledged_early(cycles: int) -> Outcome:
     """Control: a listener that acknowledges before it stores, killed the same way, must lose."""
     early = (
         "import sys; from ecc_listener import cli, service\n"
-        "def store_held(self, honest=service.Service.store_held):\n"
-        "    if self.held: self.session.acknowledge(self.held[1]); import time; time.sleep(0.02)\n"
+        "def early(self, honest=service.Service.commit_and_acknowledge):\n"
+        "    if self.pending: self.session.acknowledge(self.pending[1]); import time; time.sleep(0.02)\n"
         "    honest(self)\n"
-        "service.Service.store_held = store_held; sys.exit(cli.main([]))"
+        "service.Service.commit_and_acknowledge = early; sys.exit(cli.main([]))"
     )
     return _killed_program(cycles, early)
 
@@ -95,7 +95,7 @@ def control_acknowledged_early(cycles: int) -> Outcome:
 def control_not_recorded(cycles: int) -> Outcome:
     """Control: a listener that does not record what it stored, killed the same way, must double."""
     forgetful = (
-        "import sys, time; from ecc_listener import cli, deliveries, service, session\n"
+        "import sys, time; from ecc_listener import cli; from ecc_listener.mqtt import deliveries, session\n"
         "deliveries.Deliveries.is_stored = lambda self, packet: False\n"
         "honest = session.Session.acknowledge\n"
         "def late(self, messages): time.sleep(0.02); honest(self, messages)\n"
@@ -171,8 +171,8 @@ def control_power_cut_unsynced(cycles: int) -> Outcome:
 
 def _power_cut(cycles: int, pragma: str | None = None) -> Outcome:
     unsynced = (
-        "import sys; from ecc_listener import cli, sqlite, store\n"
-        "def connect(path, honest=sqlite.connect):\n"
+        "import sys; from ecc_listener import cli; from ecc_listener.storage import connection, store\n"
+        "def connect(path, honest=connection.connect):\n"
         f"    made = honest(path); made.execute({pragma!r}); return made\n"
         "store.connect = connect; sys.exit(cli.main([]))"
     )
@@ -398,8 +398,8 @@ def clock_steps(cycles: int) -> Outcome:
 def standing_still(cycles: int) -> Outcome:
     """The loop stands still: the interpreter ends it, and whoever supervises starts it again."""
     impatient = (
-        "import sys, time; from pathlib import Path; from ecc_listener import cli, service\n"
-        "service._STANDSTILL_S = 2\n"
+        "import sys, time; from pathlib import Path; from ecc_listener import cli, heartbeat, service\n"
+        "heartbeat.HANGING_S = 2\n"
         "honest = service.Service.turn\n"
         "def turn(self):\n"
         "    if Path('stand-still').exists(): Path('stand-still').unlink(); time.sleep(3600)\n"

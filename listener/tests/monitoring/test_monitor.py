@@ -60,13 +60,13 @@ def test_a_sensor_falls_silent_and_comes_back_through_restarts(broker: Mosquitto
     assert len(subjects(listener)) == 3
 
 
-def test_when_nobody_speaks_the_session_is_set_up_anew_and_then_it_is_told(
+def test_when_no_sensor_sends_the_listener_reconnects_and_then_a_notice_is_sent(
     broker: Mosquitto, listener: Listener
 ) -> None:
     listener.start()
     broker.publish(OFFICE)
     until(lambda: any("All sensors: no reading since" in one for one in subjects(listener)))
-    assert "set up anew, since no message came" in listener.log()
+    assert "Reconnecting, because no message has arrived for so long" in listener.log()
     broker.publish(OFFICE)
     until(lambda: subjects(listener)[-1].startswith("All sensors: readings again after"))
 

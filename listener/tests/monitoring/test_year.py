@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from ecc_listener.clock import Now
 from ecc_listener.monitoring import monitor
-from ecc_listener.monitoring.monitor import Now
 from ecc_listener.notifications import policy
 from ecc_listener.notifications import table as notice_table
 from ecc_listener.notifications.policy import NotificationPolicy

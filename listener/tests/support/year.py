@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from ecc_listener.monitoring.monitor import Faults, Monitor, Now
+from ecc_listener.clock import Now
+from ecc_listener.monitoring.monitor import Faults, Monitor
 from ecc_listener.notifications import message, outbox
 from ecc_listener.notifications.errors import Fault
 from ecc_listener.notifications.notice import Notification

@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 from sqlite3 import Connection
 from typing import TYPE_CHECKING, NamedTuple
 
+from ecc_listener.clock import Now
 from ecc_listener.monitoring import state
 from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.monitoring.sensors import SensorMonitor
@@ -47,13 +48,6 @@ class Faults(NamedTuple):
     store: str | None = None
     mail: str | None = None
     archive: str | None = None
-
-
-class Now(NamedTuple):
-    """Now, by the wall clock and by the one that never jumps (the wall clock's time at the start, and on)."""
-
-    wall_us: int
-    steady_us: int
 
 
 Post = Callable[[Connection, Notification], None]

@@ -1,0 +1,150 @@
+"""What the listener does once a second, beside storing readings.
+
+Each task is given the time and does what is due. If the database stops one, the next tick tries again.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+from ecc_listener.backup.schedule import DailyBackup
+from ecc_listener.clock import Now
+from ecc_listener.health import Health, utc_iso
+from ecc_listener.heartbeat import HealthFile, Watchdog
+from ecc_listener.history.rollup_writer import RollupWriter
+from ecc_listener.local_time import local_zone
+from ecc_listener.monitoring.monitor import Faults, Monitor
+from ecc_listener.mqtt.session import Session
+from ecc_listener.notifications import message as letters
+from ecc_listener.notifications import outbox
+from ecc_listener.notifications.channels import read_channels
+from ecc_listener.notifications.digest.schedule import DigestSchedule
+from ecc_listener.notifications.fallback import FallbackMail
+from ecc_listener.notifications.sender import Post
+from ecc_listener.readings.reading import decode
+from ecc_listener.settings import Settings
+from ecc_listener.storage.archiver import Archiver
+from ecc_listener.storage.connection import StoreError
+from ecc_listener.storage.store import Burst, Store
+from ecc_listener.storage.upkeep import RejectedUpkeep
+
+_log = logging.getLogger(__name__)
+
+
+class PeriodicTasks:
+    """All tasks, in the order in which they run."""
+
+    def __init__(self, settings: Settings, store: Store, session: Session, health: Health, now: Now) -> None:
+        """Prepare them; the first tick starts them.
+
+        Raises:
+            StoreError: the database can't be used.
+
+        """
+        self._settings = settings
+        self._session = session
+        self._health = health
+        zone = local_zone()
+        channels = read_channels(settings)
+        self.monitor = Monitor(
+            settings,
+            store,
+            zone,
+            now,
+            lambda connection, notification: outbox.add(
+                connection, letters.compose(notification, zone), notification.at_us
+            ),
+        )
+        self.sender = Post(channels, store)
+        self.fallback = FallbackMail(channels, store, settings.timer_check // timedelta(microseconds=1), zone)
+        self.digest = DigestSchedule(settings, store, zone)
+        self.rejected = RejectedUpkeep(store, decode, settings.max_quarantine_days)
+        self.archiver = Archiver(store, settings.max_database_size)
+        self.rollups = RollupWriter(settings.database_file_path)
+        self.daily_backup = DailyBackup(settings.database_file_path, settings.backup_folder, now.steady_s)
+        self.watchdog = Watchdog()
+        self.health_file = HealthFile(settings.health_file_path)
+
+    def tick(self, now: Now) -> None:
+        """Run what must go on always, then what needs a database that can be written."""
+        _run(now, self.watchdog.tick, self.write_health, self.watch, self.send_fallback_mail)
+        if self._health.store_fault is None:
+            _run(
+                now,
+                self.send_notifications,
+                self.rejected.tick,
+                self.archive,
+                self.add_rollups,
+                self.back_up,
+            )
+
+    def write_health(self, now: Now) -> None:
+        """Write the health file."""
+        self._health.written_utc = utc_iso(now.wall_us)
+        self._health.broker_fault = self._session.fault
+        self._health.connections = self._session.connections
+        self._health.mail_fault = self.sender.fault
+        self.health_file.write(self._health)
+
+    def watch(self, now: Now) -> None:
+        """Let the monitor find what is wrong; reconnect if nothing has arrived for too long."""
+        archive_fault = self.archiver.waits_because if self.archiver.waits_since_s is not None else None
+        faults = Faults(self._session.fault, self._health.store_fault, self.sender.fault, archive_fault)
+        needs_reconnect = self.monitor.tick(now, faults, self.daily_backup.newest)
+        # A database that fails keeps us from receiving, too; then the session is not to blame.
+        if needs_reconnect and self._health.store_fault is None:
+            self._session.restart("reconnecting, because no message has arrived for so long")
+
+    def send_fallback_mail(self, now: Now) -> None:
+        """Send what can't go through the database, because the database is what fails."""
+        self.fallback.tick(self._health.store_fault, now.wall_us)
+
+    def send_notifications(self, now: Now) -> None:
+        """Send what is in the outbox, and the weekly digest."""
+        self.sender.tick(now.wall_us)
+        if self._settings.weekly_digest and self.sender.is_on:
+            self.digest.tick(now.wall_us)
+
+    def archive(self, now: Now) -> None:
+        """Archive the database when it is full."""
+        self.archiver.tick(now.steady_s)
+
+    def add_rollups(self, now: Now) -> None:
+        """Add readings to the hourly and daily rollups, unless an archive needs the file for itself."""
+        if not self.archiver.is_wanted:
+            self.rollups.tick(now.steady_s)
+
+    def back_up(self, now: Now) -> None:
+        """Create a backup once a day."""
+        if self._settings.automatic_backup:
+            self.daily_backup.tick(now.wall_us, now.steady_s)
+
+    def stored(self, burst: Burst) -> None:
+        """Count what was stored."""
+        self.monitor.note(burst)
+        self.archiver.stored(len(burst.readings))
+
+    def database_failed(self) -> None:
+        """Abandon a running backup: it may use the missing space, or lock what the store waits for."""
+        self.daily_backup.stop()
+
+    def close(self, now: Now, within_s: float) -> None:
+        """Finish what is under way, and keep what the monitor has learned."""
+        self.monitor.close(now)
+        self.daily_backup.stop(within_s)
+        self.rollups.close()
+        with suppress(StoreError):
+            self.sender.close(now.wall_us, within_s)
+        self.health_file.remove()
+        self.watchdog.stop()
+
+
+def _run(now: Now, *tasks: Callable[[Now], None]) -> None:
+    """Run each task; one that the database stops is tried again at the next tick."""
+    for task in tasks:
+        try:
+            task(now)
+        except StoreError as error:
+            # The next commit meets the same fault, and logs it.
+            _log.debug("%s has to wait: %s", task.__name__, error)
