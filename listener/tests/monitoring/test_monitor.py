@@ -52,7 +52,7 @@ def test_a_sensor_falls_silent_and_comes_back_through_restarts(broker: Mosquitto
     speaks(broker, 2, HALL)
     assert len(subjects(listener)) == 2
     speaks(broker, 3, OFFICE, HALL)
-    assert subjects(listener)[2].startswith("Office: recovered after ")
+    assert subjects(listener)[2].startswith("Resolved: Office: sending again after ")
     assert "readings missing" in subjects(listener)[2]
     listener.stop()
     listener.start()
@@ -68,7 +68,7 @@ def test_when_no_sensor_sends_the_listener_reconnects_and_then_a_notice_is_sent(
     until(lambda: any("All sensors: no reading since" in one for one in subjects(listener)))
     assert "Reconnecting, because no message has arrived for so long" in listener.log()
     broker.publish(OFFICE)
-    until(lambda: subjects(listener)[-1].startswith("All sensors: readings again after"))
+    until(lambda: subjects(listener)[-1].startswith("Resolved: All sensors: readings again after"))
 
 
 @pytest.mark.parametrize(

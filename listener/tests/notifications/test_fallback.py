@@ -45,7 +45,7 @@ def test_a_fault_that_lasts_is_told_once_past_the_database_and_so_is_its_end(
     assert waiting(store) == []
     alarm.tick(None, NOW_US + 95 * MINUTE_US)
     alarm.tick(None, NOW_US + 96 * MINUTE_US)
-    assert waiting(store) == ["Readings are stored again after 1 h 35 min"]
+    assert waiting(store) == ["Resolved: Readings are stored again after 1 h 35 min"]
 
 
 def test_a_short_fault_is_not_told(server: MailServer, store: Store) -> None:

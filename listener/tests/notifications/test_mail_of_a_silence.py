@@ -60,7 +60,8 @@ def test_a_silence_is_one_mail_and_its_end_is_one_through_restarts(
     assert "What to do" in text
     speaks_until(broker, server, 3, OFFICE, HALL)
     # Since when, how long, and how much is missing.
-    assert re.fullmatch(r"Office: recovered after \d+ s, about \d+ readings missing", server.subjects()[2])
+    resolved = r"Resolved: Office: sending again after \d+ s, about \d+ readings missing"
+    assert re.fullmatch(resolved, server.subjects()[2])
     speaks(broker, 1, OFFICE, HALL)
     assert len(server.mails) == 3
     identifiers = {str(message["Message-ID"]) for _, message in server.mails}

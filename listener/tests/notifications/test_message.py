@@ -45,8 +45,8 @@ def test_one_thing_is_told_whole() -> None:
         "Battery 4 %",
         "Likely cause The battery was at 4 %.",
         "What to do Put new batteries into the sensor.",
-        "The next mail comes when it is over, or as a reminder on Wed 25 Nov, 14:45 EST if it goes on.",
-        "Written by the ECC listener on Tue 24 Nov 2026, 14:45 EST.",
+        "The next message comes when it is resolved, or as a reminder on Wed 25 Nov, 14:45 EST.",
+        "Sent by the ECC listener on Tue 24 Nov 2026, 14:45 EST.",
     ):
         assert words in text
     assert max(len(line) for line in message.plain.splitlines()) <= 76
@@ -55,19 +55,19 @@ def test_one_thing_is_told_whole() -> None:
 def test_its_end_says_how_long_it_was_and_announces_no_more_mail() -> None:
     headline = "Office: recovered after 3 h 10 min, about 19 readings missing"
     over = entry(
-        state="over", headline=headline, since_us=AT_US - 190 * MINUTE_US, resolved_us=AT_US, next_us=None
+        state="resolved", headline=headline, since_us=AT_US - 190 * MINUTE_US, resolved_us=AT_US, next_us=None
     )
     message = written(over)
-    assert message.subject == headline
-    assert "it lasted 3 h 10 min" in flat(message.plain)
-    assert "next mail" not in message.plain
+    assert message.subject == f"Resolved: {headline}"
+    assert "(for 3 h 10 min)" in flat(message.plain)
+    assert "next message" not in message.plain
 
 
 def test_a_reminder_says_so() -> None:
-    message = written(entry(state="still", times_sent=1, since_us=AT_US - 2 * DAY_US - 4 * HOUR_US))
-    assert message.subject == "Still: Office: no reading since 14:20"
+    message = written(entry(state="reminder", times_sent=1, since_us=AT_US - 2 * DAY_US - 4 * HOUR_US))
+    assert message.subject == "Reminder: Office: no reading since 14:20"
     assert "Sun 22 Nov, 10:45 EST (2 days 4 h ago)" in flat(message.plain)
-    assert "2 times, this one included" in flat(message.plain)
+    assert "2 times, including this message" in flat(message.plain)
 
 
 def test_what_has_a_common_cause_has_it_in_the_subject() -> None:
@@ -78,9 +78,9 @@ def test_what_has_a_common_cause_has_it_in_the_subject() -> None:
 
 
 def test_several_things_without_one_are_counted() -> None:
-    message = written(entry("Office"), entry("Nave", state="over"), entry("Crypt", state="still"))
+    message = written(entry("Office"), entry("Nave", state="resolved"), entry("Crypt", state="reminder"))
     assert message.subject == "Office: no reading since 14:20, and 2 more"
-    assert "3 things in one mail: 1 began, 1 still on, 1 over." in message.plain
+    assert "This message has 3 notices: 1 new, 1 still open, 1 resolved." in message.plain
 
 
 def test_a_common_cause_is_told_once_with_what_to_do_and_a_line_for_each() -> None:
@@ -92,7 +92,7 @@ def test_a_common_cause_is_told_once_with_what_to_do_and_a_line_for_each() -> No
     assert message.subject == cause.rstrip(".")
     text = flat(message.plain)
     assert "Since 14:20 EST (25 min ago)" in text
-    assert text.count("See whether the access point has power") == 1
+    assert text.count("Check whether the access point has power") == 1
     assert "batteries" not in text
     assert "Room 24: no reading since 14:20 4 % -67 dBm" in text
     assert len(message.plain.splitlines()) < 45
@@ -105,7 +105,7 @@ def test_of_very_many_things_the_gravest_is_told_whole() -> None:
     assert message.plain.count("Likely cause") == 1
     assert "Room 50: no reading since 14:20 14:20 EST" in flat(message.plain)
     assert "Room 51:" not in message.plain
-    assert "949 more, which page and status show" in flat(message.plain)
+    assert "949 more; the page and `make status` show them" in flat(message.plain)
     assert len(message.html) < 30_000
 
 
@@ -113,7 +113,7 @@ def test_what_only_happened_announces_no_end() -> None:
     message = written(entry(kind="new", headline="New sensor ECCTH07 in Crypt"))
     assert "When" in message.plain
     assert "Since" not in message.plain
-    assert "next mail" not in message.plain
+    assert "next message" not in message.plain
 
 
 def test_a_fact_without_a_value_leaves_no_empty_line() -> None:

@@ -63,9 +63,9 @@ def test_what_begins_within_a_minute_is_one_mail(time: Time) -> None:
 def test_it_is_told_once_then_mute_then_reminded_of_and_rarer(time: Time) -> None:
     time.begins("A")
     assert time.passes(DAY) == [[("new", "A")]]
-    assert time.passes(2 * MINUTE) == [[("still", "A")]]
+    assert time.passes(2 * MINUTE) == [[("reminder", "A")]]
     assert time.passes(DAY + HOUR) == []
-    assert time.passes(DAY) == [[("still", "A")]]
+    assert time.passes(DAY) == [[("reminder", "A")]]
     assert time.passes(3 * DAY) == []
     assert len(time.passes(35 * DAY)) == 5
 
@@ -80,7 +80,7 @@ def test_the_end_is_told_once_with_what_is_known_then(time: Time) -> None:
     time.passes(HOUR)
     time.ends("A")
     time.ended["silent", "A"] = {"missing": 9}
-    assert time.passes(DAY) == [[("over", "A")]]
+    assert time.passes(DAY) == [[("resolved", "A")]]
     notice = time.told[-1].entries[0].notice
     assert notice.details["missing"] == 9
     assert notice.resolved_us
@@ -114,7 +114,7 @@ def test_a_flapping_sensor_backs_off_with_the_count(time: Time) -> None:
     time.begins("A")
     mails = time.passes(2 * DAY)
     assert mails[0] == [("new", "A")]
-    assert ("How often", "the 25th time lately; short ones are not told") in (
+    assert ("How often", "the 25th time recently; short ones are not reported") in (
         time.told[-len(mails)].entries[0].words.details
     )
 
@@ -148,9 +148,9 @@ def test_those_who_fell_silent_together_are_told_of_together_when_they_are_back(
         time.passes(3 * MINUTE)
     assert time.passes(HOUR) == []
     assert [(one.state, one.notice.subject) for one in time.told[-1].entries] == [
-        ("over", "A"),
-        ("over", "B"),
-        ("over", "C"),
+        ("resolved", "A"),
+        ("resolved", "B"),
+        ("resolved", "C"),
     ]
 
 
@@ -158,7 +158,7 @@ def test_one_of_them_that_stays_away_does_not_hold_the_others_up(time: Time) -> 
     time.begins("A", "B")
     time.passes(HOUR)
     time.ends("A")
-    assert time.passes(12 * MINUTE) == [[("over", "A")]]
+    assert time.passes(12 * MINUTE) == [[("resolved", "A")]]
 
 
 def test_a_restart_neither_doubles_nor_forgets(time: Time) -> None:
@@ -169,7 +169,7 @@ def test_a_restart_neither_doubles_nor_forgets(time: Time) -> None:
     time.ends("A")
     time.passes(MINUTE)
     time.restarts()
-    assert time.passes(HOUR) == [[("over", "A")]]
+    assert time.passes(HOUR) == [[("resolved", "A")]]
     time.restarts()
     assert time.passes(DAY) == []
 

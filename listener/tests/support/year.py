@@ -560,7 +560,7 @@ def judge(world: World) -> list[Line]:
         for _ in range(world.sent[number])
     ]
     reminders = _reminders(told, world.settings.last_notice_silence_time.total_seconds())
-    left = {index: one for index, one in enumerate(told) if one.state != "still"}
+    left = {index: one for index, one in enumerate(told) if one.state != "reminder"}
     lines: dict[str, Line] = {}
     for fact in world.year.facts:
         _judge_fact(fact, left, lines.setdefault(fact.what, Line(fact.what)), world.now_s)
@@ -579,7 +579,7 @@ def _reminders(told: list[Told], mute_s: float) -> Line:
     before_s: dict[tuple[str, str], float] = {}
     letters_of_it = set()
     for one in told:
-        if one.state == "still":
+        if one.state == "reminder":
             line.told += 1
             letters_of_it.add(one.letter)
             line.doubled += one.at_s - before_s.get((one.kind, one.subject), 0.0) < mute_s
@@ -595,7 +595,7 @@ def _judge_fact(fact: Fact, left: dict[int, Told], line: Line, until_s: float) -
     if fact.ends_s is not None:
         # What comes and goes is over many times.
         begins_s = fact.begins_s if fact.many > 1 else fact.ends_s
-        windows.append(("over", begins_s, fact.ends_s + fact.end_within_s))
+        windows.append(("resolved", begins_s, fact.ends_s + fact.end_within_s))
     for state, begins_s, ends_s in windows:
         if ends_s > until_s:
             continue

@@ -58,7 +58,7 @@ def test_what_is_wrong_stands_first_in_the_watch_s_words_with_what_to_do(house: 
     noticed(house, notice(house, 1, "silent", "ECCTH01", battery_percent=4.0))
     shown = text_of(house.viewer().get("/"))
     assert "One thing needs somebody Office: no reading since 10:30" in shown
-    assert "most likely it is empty. Put in a new battery." in shown
+    assert "so it is most likely empty. Put in a new battery." in shown
     # Trouble comes first, though Attic is before Office.
     assert shown.index("Office ECCTH01 No reading since 10:30") < shown.index("Attic ECCTH09")
     told = program(house.viewer(), "/")

@@ -16,8 +16,8 @@ from ecc_listener.local_time import local_zone
 from ecc_listener.notifications import outbox, table
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.notifications.status import OFF, mail_fault, mail_state
-from ecc_listener.notifications.wording.choose import say
 from ecc_listener.notifications.wording.phrases import clean
+from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
 from ecc_listener.storage.corruption import set_aside_files
@@ -132,7 +132,7 @@ def _damaged(database: Path) -> str | None:
 
 
 def _open(notice: Notice, now_us: int) -> OpenNotice:
-    words = say(notice, now_us, local_zone())
+    words = describe(notice, now_us, local_zone())
     return OpenNotice(notice.kind, notice.subject, words.headline, words.advice)
 
 

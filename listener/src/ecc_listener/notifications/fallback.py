@@ -9,7 +9,7 @@ from ecc_listener.notifications.channels import Channels
 from ecc_listener.notifications.message import Message, compose
 from ecc_listener.notifications.notice import Entry, Notice, Notification
 from ecc_listener.notifications.outbox import Due, Outcome
-from ecc_listener.notifications.wording.choose import say
+from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.notifications.worker import Worker
 from ecc_listener.storage.store import Store
 
@@ -66,6 +66,6 @@ class FallbackMail:
         self._mailer.start(lambda: self._ways.send(messages))
 
     def _write(self, notice: Notice, now_us: int) -> Message:
-        words = say(notice, now_us, self._zone)
-        entry = Entry(notice, "new" if notice.resolved_us is None else "over", words, None)
+        words = describe(notice, now_us, self._zone)
+        entry = Entry(notice, "new" if notice.resolved_us is None else "resolved", words, None)
         return compose(Notification(now_us, (entry,), None), self._zone)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ecc_listener.local_time import day_and_time
 from ecc_listener.notifications.notice import Notice
-from ecc_listener.notifications.wording.choose import say
+from ecc_listener.notifications.wording.texts import describe
 
 
 def write(path: Path, notice: Notice | None, zone: tzinfo) -> None:
@@ -23,7 +23,7 @@ def write(path: Path, notice: Notice | None, zone: tzinfo) -> None:
     lines = ["No notice has been told yet."]
     if notice and notice.sent_us is not None:
         open_notice = notice._replace(resolved_us=None)
-        told = say(open_notice, notice.sent_us, zone)
+        told = describe(open_notice, notice.sent_us, zone)
         lines = [f"Last notice: {day_and_time(notice.sent_us, 0, zone)}", told.headline]
         lines += [told.cause] if told.cause else []
         lines.append(told.advice)

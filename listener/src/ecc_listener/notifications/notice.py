@@ -1,34 +1,49 @@
-"""PURE: what a notice is, and what one mail tells of it.
+"""What a notice and a notification are.
 
-`watch` says what is wrong; a notice is one such thing from its beginning to its end, kept in the database.
-An occasion is what one mail tells: all that began, goes on or is over within a minute.
+`monitoring` finds problems. A notice is one problem from its beginning to its end, kept in the database. A
+notification is what one message says: all that begins, lasts or is resolved within a minute.
 """
 
 from typing import Literal, NamedTuple
 
 Details = dict[str, float | str | None]
-"""What a kind's words need, by name with the unit in it, such as `battery_percent`."""
+"""What is known about a problem, by name and unit, such as `battery_percent`; `DETAILS` has all names."""
+DETAILS = (
+    *(
+        "temperature_f",
+        "humidity_percent",
+        "battery_percent",
+        "battery_v",
+        "rssi_dbm",
+        "interval_s",
+        "missing",
+    ),
+    *("limit", "limit_of", "hours", "spread_f", "days_left", "before_f", "after_f", "signal_dbm"),
+    *("macs", "old_place", "new_place", "old_mac", "new_mac"),
+    *("broker_fault", "sensors", "last_us", "fault", "free_bytes", "folder", "count", "topic", "reason"),
+    *("newest_us", "files", "problems", "file", "jump_s", "examples", "times"),
+)
 Key = tuple[str, str]
-"""The kind of a notice, and whom it is about: there is one at a time."""
+"""The kind of a notice and the sensor it is about: there is one such notice at a time."""
 
 
 DROPPED = "dropped"
-"""The fact of a notice that ends without a word, since it isn't watched any more."""
+"""A detail of a notice that ends without a message, because the sensor isn't monitored any more."""
 
 
 class Kind(NamedTuple):
-    """What is to be known of one kind of notice."""
+    """The properties of one kind of notice."""
 
     rank: int
-    """The gravest kind has 0."""
+    """The most severe kind has 0."""
     is_event: bool = False
-    """It happened, is told once, and has no end."""
+    """It happened, is reported once, and has no end."""
     is_urgent: bool = False
-    """Reminders don't become rarer."""
+    """Reminders do not become rarer."""
     is_slow: bool = False
-    """It takes weeks: a reminder a week is enough from the first one on."""
+    """It lasts for weeks: one reminder a week is enough."""
     is_quiet: bool = False
-    """Shown on page and status; no mail could tell it."""
+    """Only shown on the page and in the status, because no mail could report it."""
 
 
 KINDS = {
@@ -61,7 +76,7 @@ KINDS = {
 
 
 class Problem(NamedTuple):
-    """What the watch finds wrong now; `place` is where the sensor says it is."""
+    """What a rule finds wrong now; `location` is where the sensor says it is."""
 
     kind: str
     subject: str
@@ -71,32 +86,32 @@ class Problem(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """One thing that is wrong, or was. Times are microseconds since 1970; None: not yet."""
+    """A problem from its beginning to its end. Times are microseconds since 1970; None means not yet."""
 
     number: int
     """Its row in the table `ECCNotice`."""
     kind: str
     """What is wrong, such as "silent"."""
     subject: str
-    """The sensor's name; empty where it is about the stack."""
+    """The sensor's name; empty if it is about the system."""
     location: str | None
     since_us: int
     resolved_us: int | None
     sent_us: int | None
-    """When it was last told; what was never told has no end to tell either."""
+    """When it was last sent. If it was never sent, its end isn't sent either."""
     times_sent: int
     details: Details
     noticed_us: int = 0
-    """When the watch was sure of it."""
+    """When the rule was sure of it."""
 
     @property
     def key(self) -> Key:
-        """What it is about: there is one such notice at a time."""
+        """Its kind and sensor: there is one such notice at a time."""
         return self.kind, self.subject
 
 
 class Words(NamedTuple):
-    """A notice in plain words, for mail, page and status alike."""
+    """A notice in words, for mail, page and status alike."""
 
     headline: str
     """What and where: "Office: no reading since 14:20"."""
@@ -109,19 +124,19 @@ class Words(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A notice as one mail tells it."""
+    """A notice as part of a notification."""
 
     notice: Notice
-    state: Literal["new", "still", "over"]
+    state: Literal["new", "reminder", "resolved"]
     words: Words
     next_us: int | None
-    """When it would be told again, if it goes on."""
+    """When it is sent again if it lasts."""
 
 
 class Notification(NamedTuple):
-    """What one mail tells, the gravest first."""
+    """What one message says, the most severe first."""
 
     at_us: int
     entries: tuple[Entry, ...]
     common_cause: str | None
-    """What may be behind all of it: "25 sensors silent at once: ..."."""
+    """What is probably behind all of it: "25 sensors silent at once: ..."."""

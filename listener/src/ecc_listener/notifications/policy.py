@@ -1,8 +1,8 @@
-"""PURE: what is wrong now goes in; which notices begin and end, and what a mail tells of them, comes out.
+"""When something is sent: which notices begin and end, and which of them one message reports.
 
-What begins within a minute is one mail. What was told stays mute for a time, then comes a reminder, and the
-later ones are rarer. An end is told once, and never of what was not told. What comes back soon after its end
-must last before it is told: longer each time, with the count.
+Problems that begin within a minute are one message. A notice that was sent is mute for a time, then a
+reminder follows; later reminders are rarer. The end is sent once, and only if the beginning was. A problem
+that returns soon after its end must last before it is sent again: longer each time, with the count.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,80 +19,71 @@ from ecc_listener.notifications.notice import (
     Notification,
     Problem,
 )
-from ecc_listener.notifications.wording.choose import common_cause, say
+from ecc_listener.notifications.wording.texts import common_cause, describe
 
 _RAREST = 7
-_NEWCOMERS = {"new", "new_many"}
-_NEWCOMERS_WAIT, _NEWCOMERS_WAIT_AT_MOST = 1.5, 6
+_NEW_SENSORS = {"new", "new_many"}
+_NEW_SENSORS_WAIT, _NEW_SENSORS_MAX_WAIT = 1.5, 6
 _FIRST_BACK_OFF = 24
 
 
 class Timing(NamedTuple):
-    """How long to wait with a mail."""
+    """How long to wait before a message is sent."""
 
     collect_us: int
-    """What begins within this time is one mail."""
+    """Problems that begin within this time are one message."""
     wait_us: int
-    """How long a mail waits for others that look as if they would share its cause."""
+    """How long a message waits for other problems that probably have the same cause."""
     mute_us: int
-    """What was told isn't told again for so long."""
+    """A notice that was sent isn't sent again within this time."""
 
 
 class Changes(NamedTuple):
-    """What is to be written in one transaction: each notice with whether it is done, and the mail."""
+    """What to write in one transaction: each notice, with whether it is done, and the notification."""
 
     notices: list[tuple[Notice, bool]]
     notification: Notification | None
 
 
 class NotificationPolicy:
-    """The notices that are pending, as the database has them, and how often each began lately."""
+    """Decides what is sent, by the notices that are pending and those that ended recently."""
 
     def __init__(
-        self, pace: Timing, pending: Iterable[Notice], lately: Iterable[Notice], next_number: int
+        self, timing: Timing, pending: Iterable[Notice], recent: Iterable[Notice], next_number: int
     ) -> None:
-        """Begin with what the database has: what is pending, and what was over lately."""
-        self._pace = pace
+        """Start with what the database has: pending notices, and those that ended recently."""
+        self._timing = timing
         self.pending = {notice.key: notice for notice in pending}
         self._next_number = next_number
-        self._lately: dict[Key, tuple[int, int]] = {}
-        for notice in lately:
+        self._recent: dict[Key, tuple[int, int]] = {}
+        """How often a problem began recently, and when it last ended."""
+        for notice in recent:
             self._remember(notice)
 
     def decide(
         self,
-        wrong: Mapping[Key, Problem],
+        problems: Mapping[Key, Problem],
         ended: Mapping[Key, Details],
         now_us: int,
         zone: tzinfo,
         *,
         more_expected: bool = False,
     ) -> Changes:
-        """Compare what is wrong with what is pending; `ended` has facts of what ended.
+        """Compare the problems with the pending notices, and return what changes; `adopt` makes it so.
 
-        `more_expected` says that others look as if they fell silent as well. Nothing changes before `adopt`.
+        `ended` has the details of problems that ended; `more_expected` says that more sensors seem to be
+        falling silent.
         """
-        rows = dict(self.pending)
-        number = self._next_number
-        for key, one in wrong.items():
-            known = rows.get(key)
-            if known is None:
-                rows[key] = self._begun(one, number, now_us)
-                number += 1
-            elif known.resolved_us is not None:
-                rows[key] = known._replace(resolved_us=None)
-        for key, known in self.pending.items():
-            if key not in wrong and known.resolved_us is None and not KINDS[known.kind].is_event:
-                rows[key] = known._replace(resolved_us=now_us, details=known.details | ended.get(key, {}))
-        told = self._to_tell(rows, now_us, more_expected=more_expected)
-        entries = tuple(self._entry(_newest(row, wrong), now_us, zone) for row in told)
+        notices = self._updated(problems, ended, now_us)
+        due = self._due(notices, now_us, more_expected=more_expected)
+        entries = tuple(self._entry(_with_newest_details(one, problems), now_us, zone) for one in due)
         for entry in entries:
-            rows[entry.notice.key] = _told(entry, now_us)
-        ends = {entry.notice.key for entry in entries if entry.state == "over"}
+            notices[entry.notice.key] = _sent(entry, now_us)
+        ends = {entry.notice.key for entry in entries if entry.state == "resolved"}
         changed = [
-            (row, _is_done(row, is_end_sent=key in ends))
-            for key, row in rows.items()
-            if key in ends or row is not self.pending.get(key)
+            (notice, _is_done(notice, is_end_sent=key in ends))
+            for key, notice in notices.items()
+            if key in ends or notice is not self.pending.get(key)
         ]
         if not entries:
             return Changes(changed, None)
@@ -109,28 +100,47 @@ class NotificationPolicy:
                 self.pending[notice.key] = notice
 
     def forget_old(self, now_us: int) -> None:
-        """Forget how often that began whose last end is long ago."""
-        self._lately = {
+        """Forget how often problems began that ended long ago."""
+        self._recent = {
             key: (count, resolved_us)
-            for key, (count, resolved_us) in self._lately.items()
-            if abs(now_us - resolved_us) < self._pace.mute_us
+            for key, (count, resolved_us) in self._recent.items()
+            if abs(now_us - resolved_us) < self._timing.mute_us
         }
 
     def _remember(self, notice: Notice) -> None:
-        count, _ = self._lately.get(notice.key, (0, 0))
-        self._lately[notice.key] = count + 1, notice.resolved_us or notice.noticed_us
+        count, _ = self._recent.get(notice.key, (0, 0))
+        self._recent[notice.key] = count + 1, notice.resolved_us or notice.noticed_us
 
-    def _begun(self, one: Problem, number: int, now_us: int) -> Notice:
-        details = dict(one.details)
-        count, resolved_us = self._lately.get((one.kind, one.subject), (0, 0))
-        if count and abs(now_us - resolved_us) < self._pace.mute_us:
+    def _updated(
+        self, problems: Mapping[Key, Problem], ended: Mapping[Key, Details], now_us: int
+    ) -> dict[Key, Notice]:
+        """Return the pending notices, with those that begin, return or end now."""
+        notices = dict(self.pending)
+        number = self._next_number
+        for key, problem in problems.items():
+            known = notices.get(key)
+            if known is None:
+                notices[key] = self._begun(problem, number, now_us)
+                number += 1
+            elif known.resolved_us is not None:
+                notices[key] = known._replace(resolved_us=None)
+        for key, known in self.pending.items():
+            if key not in problems and known.resolved_us is None and not KINDS[known.kind].is_event:
+                details = known.details | ended.get(key, {})
+                notices[key] = known._replace(resolved_us=now_us, details=details)
+        return notices
+
+    def _begun(self, problem: Problem, number: int, now_us: int) -> Notice:
+        details = dict(problem.details)
+        count, resolved_us = self._recent.get((problem.kind, problem.subject), (0, 0))
+        if count and abs(now_us - resolved_us) < self._timing.mute_us:
             details["times"] = count + 1
         return Notice(
             number,
-            one.kind,
-            one.subject,
-            one.location,
-            one.since_us,
+            problem.kind,
+            problem.subject,
+            problem.location,
+            problem.since_us,
             None,
             None,
             0,
@@ -138,83 +148,93 @@ class NotificationPolicy:
             noticed_us=now_us,
         )
 
-    def _to_tell(self, rows: Mapping[Key, Notice], now_us: int, *, more_expected: bool) -> list[Notice]:
-        """Give what one mail tells now, the gravest first; nothing as long as nothing is due."""
-        newcomer_us = max((row.noticed_us for row in rows.values() if row.kind in _NEWCOMERS), default=0)
-        still_told = {(row.kind, row.sent_us) for row in rows.values() if row.resolved_us is None}
-        told, is_due = [], False
-        for row in rows.values():
-            if KINDS[row.kind].is_quiet or _is_done(row, is_end_sent=False):
+    def _due(self, notices: Mapping[Key, Notice], now_us: int, *, more_expected: bool) -> list[Notice]:
+        """Return what one message reports now, the most severe first; nothing unless something is due."""
+        new_sensor_us = max(
+            (one.noticed_us for one in notices.values() if one.kind in _NEW_SENSORS), default=0
+        )
+        still_open = {(one.kind, one.sent_us) for one in notices.values() if one.resolved_us is None}
+        chosen, is_any_due = [], False
+        for notice in notices.values():
+            if KINDS[notice.kind].is_quiet or _is_done(notice, is_end_sent=False):
                 continue
-            if row.resolved_us is not None:
-                joins, due_us = self._end_due(row, has_siblings=(row.kind, row.sent_us) in still_told)
-            elif row.sent_us is not None:
-                joins, due_us = False, row.sent_us + self._mute_us(row)
+            if notice.resolved_us is not None:
+                may_join, due_us = self._end_due(
+                    notice, has_siblings=(notice.kind, notice.sent_us) in still_open
+                )
+            elif notice.sent_us is not None:
+                may_join, due_us = False, notice.sent_us + self._mute_us(notice)
             else:
-                joins, due_us = self._begin_due(row, newcomer_us, more_expected=more_expected)
-            if joins or due_us <= now_us:
-                told.append(row)
-                is_due = is_due or due_us <= now_us
-        if not is_due:
+                may_join, due_us = self._begin_due(notice, new_sensor_us, more_expected=more_expected)
+            if may_join or due_us <= now_us:
+                chosen.append(notice)
+                is_any_due = is_any_due or due_us <= now_us
+        if not is_any_due:
             return []
-        told.sort(key=lambda row: (row.resolved_us is not None, KINDS[row.kind].rank, row.since_us))
-        return told
+        chosen.sort(key=lambda one: (one.resolved_us is not None, KINDS[one.kind].rank, one.since_us))
+        return chosen
 
-    def _end_due(self, row: Notice, *, has_siblings: bool) -> tuple[bool, int]:
-        """Say whether the end may join another mail, and when it is to be told by itself."""
-        resolved_us = row.resolved_us or 0
-        if has_siblings:  # Those who were told of together are likely to come back together.
-            return False, resolved_us + self._pace.wait_us
-        return True, resolved_us + self._pace.collect_us
+    def _end_due(self, notice: Notice, *, has_siblings: bool) -> tuple[bool, int]:
+        """Return whether the end may join another message, and when it is due by itself."""
+        resolved_us = notice.resolved_us or 0
+        if has_siblings:  # Sensors that were reported together probably return together.
+            return False, resolved_us + self._timing.wait_us
+        return True, resolved_us + self._timing.collect_us
 
-    def _begin_due(self, row: Notice, newcomer_us: int, *, more_expected: bool) -> tuple[bool, int]:
-        """Say whether the beginning may join another mail, and when it is to be told by itself."""
-        pace = self._pace
-        times = row.details.get("times")
+    def _begin_due(self, notice: Notice, new_sensor_us: int, *, more_expected: bool) -> tuple[bool, int]:
+        """Return whether the beginning may join another message, and when it is due by itself."""
+        timing = self._timing
+        times = notice.details.get("times")
         if times:
-            back_off_us = min(pace.mute_us, pace.mute_us // _FIRST_BACK_OFF * 2 ** min(int(times) - 2, 10))
-            return False, row.noticed_us + max(back_off_us, pace.collect_us)
-        if row.kind in _NEWCOMERS:
-            wait_us = int(newcomer_us + _NEWCOMERS_WAIT * pace.wait_us)
-            return True, min(wait_us, row.noticed_us + _NEWCOMERS_WAIT_AT_MOST * pace.wait_us)
-        if row.kind == "silent" and more_expected:
-            return False, row.noticed_us + pace.wait_us
-        # A session that was set up anew may yet bring what it held back.
-        return row.kind != "all_silent", row.noticed_us + pace.collect_us
+            back_off_us = min(
+                timing.mute_us, timing.mute_us // _FIRST_BACK_OFF * 2 ** min(int(times) - 2, 10)
+            )
+            return False, notice.noticed_us + max(back_off_us, timing.collect_us)
+        if notice.kind in _NEW_SENSORS:
+            due_us = int(new_sensor_us + _NEW_SENSORS_WAIT * timing.wait_us)
+            return True, min(due_us, notice.noticed_us + _NEW_SENSORS_MAX_WAIT * timing.wait_us)
+        if notice.kind == "silent" and more_expected:
+            return False, notice.noticed_us + timing.wait_us
+        # After the listener has reconnected, the broker may still deliver what it held back.
+        return notice.kind != "all_silent", notice.noticed_us + timing.collect_us
 
-    def _mute_us(self, row: Notice, *, one_more: bool = False) -> int:
-        times = row.times_sent + one_more
-        kind = KINDS[row.kind]
+    def _mute_us(self, notice: Notice, *, one_more: bool = False) -> int:
+        times = notice.times_sent + one_more
+        kind = KINDS[notice.kind]
         rarer = 1 if kind.is_urgent else _RAREST if kind.is_slow else min(_RAREST, 2 ** min(times - 1, 10))
-        return self._pace.mute_us * rarer
+        return self._timing.mute_us * rarer
 
-    def _entry(self, row: Notice, now_us: int, zone: tzinfo) -> Entry:
-        state: Literal["new", "still", "over"] = "new"
+    def _entry(self, notice: Notice, now_us: int, zone: tzinfo) -> Entry:
+        state: Literal["new", "reminder", "resolved"] = "new"
         next_us = None
-        if row.resolved_us is not None:
-            state = "over"
+        if notice.resolved_us is not None:
+            state = "resolved"
         else:
-            state = "still" if row.sent_us is not None else "new"
-            if not KINDS[row.kind].is_event:
-                next_us = now_us + self._mute_us(row, one_more=True)
-        return Entry(row, state, say(row, now_us, zone), next_us)
+            state = "reminder" if notice.sent_us is not None else "new"
+            if not KINDS[notice.kind].is_event:
+                next_us = now_us + self._mute_us(notice, one_more=True)
+        return Entry(notice, state, describe(notice, now_us, zone), next_us)
 
 
-def _newest(row: Notice, wrong: Mapping[Key, Problem]) -> Notice:
-    """Tell what is known now, such as the days that a battery still has."""
-    found = wrong.get(row.key)
-    return row._replace(details=row.details | found.details, location=found.location) if found else row
+def _with_newest_details(notice: Notice, problems: Mapping[Key, Problem]) -> Notice:
+    """Return the notice with what is known now, such as the days that a battery still lasts."""
+    found = problems.get(notice.key)
+    if found is None:
+        return notice
+    return notice._replace(details=notice.details | found.details, location=found.location)
 
 
-def _told(entry: Entry, now_us: int) -> Notice:
-    row = entry.notice
-    if entry.state == "over":
-        return row
-    resolved_us = now_us if KINDS[row.kind].is_event else None
-    return row._replace(sent_us=now_us, times_sent=row.times_sent + 1, resolved_us=resolved_us)
+def _sent(entry: Entry, now_us: int) -> Notice:
+    """Return the notice of an entry as it is after the message."""
+    notice = entry.notice
+    if entry.state == "resolved":
+        return notice
+    resolved_us = now_us if KINDS[notice.kind].is_event else None
+    return notice._replace(sent_us=now_us, times_sent=notice.times_sent + 1, resolved_us=resolved_us)
 
 
-def _is_done(row: Notice, *, is_end_sent: bool) -> bool:
-    if row.resolved_us is None:
+def _is_done(notice: Notice, *, is_end_sent: bool) -> bool:
+    """Return whether nothing more will be sent about a notice."""
+    if notice.resolved_us is None:
         return False
-    return is_end_sent or not row.times_sent or KINDS[row.kind].is_event or DROPPED in row.details
+    return is_end_sent or not notice.times_sent or KINDS[notice.kind].is_event or DROPPED in notice.details

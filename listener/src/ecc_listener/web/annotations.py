@@ -6,7 +6,7 @@ from typing import Any
 from ecc_listener.monitoring.limits import LimitsFile
 from ecc_listener.notifications import table
 from ecc_listener.notifications.notice import KINDS, Notice
-from ecc_listener.notifications.wording.choose import say
+from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.web.preferences import Preferences
@@ -54,7 +54,7 @@ def described(notice: Notice, preferences: Preferences, now_us: int) -> dict[str
     resolved_us = notice.since_us if _is_event(notice) else notice.resolved_us
     return {
         "kind": notice.kind,
-        "headline": say(
+        "headline": describe(
             notice._replace(resolved_us=None), notice.resolved_us or now_us, preferences.zone
         ).headline,
         "since_s": notice.since_us // 1_000_000,

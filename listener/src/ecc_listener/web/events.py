@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from ecc_listener.local_time import duration
 from ecc_listener.notifications import table
 from ecc_listener.notifications.notice import KINDS, Notice
-from ecc_listener.notifications.wording.choose import say
+from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.storage.connection import StoreError, utc_text, utc_us
 from ecc_listener.web.reader import reading
 from ecc_listener.web.responses import count_asked, data, page, preferences_of, wants_json
@@ -95,7 +95,7 @@ def events(request: Request) -> Response:
     if wants_json(request):
         return data(_described(found, request.app.state.now_us()))
     preferences, now_us = preferences_of(request), request.app.state.now_us()
-    told = [(notice, say(notice, now_us, preferences.zone), _lasted(notice)) for notice in found.notices]
+    told = [(notice, describe(notice, now_us, preferences.zone), _lasted(notice)) for notice in found.notices]
     going_on = [one for one in told if one[2] is None and not KINDS[one[0].kind].is_event]
     over = [one for one in told if one not in going_on]
     return page(request, "events.html", events=found, going_on=going_on, over=over, fault=fault)
@@ -132,7 +132,7 @@ def _notice(notice: Notice, now_us: int) -> dict[str, object]:
         "kind": notice.kind,
         "sensor": notice.subject or None,
         "location": notice.location,
-        "headline": say(notice, now_us, UTC).headline,
+        "headline": describe(notice, now_us, UTC).headline,
         "since_utc": utc_text(notice.since_us),
         "over_utc": None if notice.resolved_us is None else utc_text(notice.resolved_us),
         "told_utc": None if notice.sent_us is None else utc_text(notice.sent_us),

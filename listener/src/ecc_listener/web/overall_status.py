@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ecc_listener import health
 from ecc_listener.health import Health
 from ecc_listener.notifications.notice import Notice
-from ecc_listener.notifications.wording.choose import say
+from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.web.preferences import Preferences, utc_iso_us
 from ecc_listener.web.snapshot import Snapshot
 
@@ -59,7 +59,7 @@ def troubles_of(snapshot: Snapshot, preferences: Preferences) -> list[Trouble]:
 def _noticed(notice: Notice, now_us: int, preferences: Preferences) -> Trouble:
     # By the hour: a text that changes each minute would have a screen reader talk all day.
     at_us = max(now_us - now_us % _HOUR_US, notice.noticed_us, notice.since_us)
-    words = say(notice, at_us, preferences.zone)
+    words = describe(notice, at_us, preferences.zone)
     return Trouble(notice.kind, notice.subject, words.headline, notice.since_us, *words[1:])
 
 

@@ -23,7 +23,7 @@ from ecc_listener.notifications.digest import chart
 from ecc_listener.notifications.digest.content import MAX_ROOMS, Room, Week, compose, midnight_us, names
 from ecc_listener.notifications.notice import KINDS
 from ecc_listener.notifications.table import open_now
-from ecc_listener.notifications.wording.choose import say
+from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.storage.connection import connect_readonly, utc_text
 from ecc_listener.storage.files import archives
 
@@ -73,7 +73,7 @@ def gather(told: dict[str, Any], zone: tzinfo) -> Week:
     stack = _sizes(told, zone)
     if rejected:
         stack = (*stack, ("Rejected", f"{rejected:,} messages were no readings; they are kept apart"))
-    words = [say(notice, told["now_us"], zone) for notice in notices]
+    words = [describe(notice, told["now_us"], zone) for notice in notices]
     headlines = [one.headline for one in words[:_MAX_OPEN]]
     if len(words) > _MAX_OPEN:
         headlines.append(f"and {len(words) - _MAX_OPEN} more, which page and status show")

@@ -1,5 +1,6 @@
-"""The sentences of notices, for mail, page and status alike. Pure.
+"""The sentences of notices, for mail, page and status alike.
 
 A notice enters; its headline, cause, advice and details leave.
-Start with `choose`; `sensor` and `system` have the sentences, `phrases` what several of them share.
+Start with `texts.ini`, which has the sentences; `texts` chooses and fills them in, `details` lists what was
+measured, `phrases` formats numbers and times.
 """

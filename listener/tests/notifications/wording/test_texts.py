@@ -5,7 +5,7 @@ import pytest
 
 from ecc_listener.notifications.message import compose
 from ecc_listener.notifications.notice import KINDS, Details, Entry, Notice, Notification
-from ecc_listener.notifications.wording.choose import _SAYING, say
+from ecc_listener.notifications.wording.texts import _templates, describe, section
 
 ZONE = ZoneInfo("Europe/Berlin")
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
@@ -62,7 +62,7 @@ def notice(kind: str, details: Details, *, is_over: bool = False, name: str = "E
 
 
 def texts(one: Notice) -> str:
-    words = say(one, NOW_US, ZONE)
+    words = describe(one, NOW_US, ZONE)
     return "\n".join([words.headline, words.cause or "", words.advice, *map(": ".join, words.details)])
 
 
@@ -70,8 +70,15 @@ def ends(kind: str) -> list[bool]:
     return [False] if KINDS[kind].is_event or kind == "new_many" else [False, True]
 
 
-def test_every_kind_has_words() -> None:
-    assert _SAYING.keys() == KINDS.keys()
+def test_every_kind_has_sentences_and_no_sentence_is_left_over() -> None:
+    sections = _templates().keys()
+    for kind in KINDS:
+        assert kind in sections
+        assert (f"{kind} resolved" in sections) is (ends(kind) == [False, True])
+    assert {name.split()[0] for name in sections} == KINDS.keys()
+    for name in sections:
+        assert "headline" in _templates()[name]
+        assert _templates()[name].keys() <= {"headline", "cause", "advice"}
     assert FULL.keys() | {"frozen", "new"} == KINDS.keys()
 
 
@@ -81,7 +88,7 @@ def test_every_kind_says_what_and_where_and_the_next_step(kind: str, *, is_known
     said = set()
     for is_over in ends(kind):
         one = notice(kind, FULL.get(kind, VALUES) if is_known else {}, is_over=is_over)
-        words = say(one, NOW_US, ZONE)
+        words = describe(one, NOW_US, ZONE)
         said.add(words.headline)
         assert 10 < len(words.headline) < 140
         assert words.advice.endswith((".", "restart", ")"))
@@ -103,7 +110,7 @@ def test_what_comes_from_the_network_is_harmless(kind: str, text: str) -> None:
         name: text if isinstance(value, str) else value for name, value in FULL.get(kind, VALUES).items()
     }
     one = notice(kind, details, name=text)._replace(location=text)
-    words = say(one, NOW_US, ZONE)
+    words = describe(one, NOW_US, ZONE)
     shown = "".join([words.headline, words.cause or "", words.advice, *map("".join, words.details)])
     assert shown.isprintable()
     assert len(words.headline) < 250
@@ -116,9 +123,9 @@ def test_what_comes_from_the_network_is_harmless(kind: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("details", "cause"),
     [
-        ({"battery_percent": 4}, "Its battery was at 4 %"),
-        ({"battery_percent": 90, "rssi_dbm": -89}, "Its signal was weak (-89 dBm)"),
-        ({"battery_percent": 90, "rssi_dbm": -60}, "It stopped in mid-air"),
+        ({"battery_percent": 4}, "The battery was at 4 %"),
+        ({"battery_percent": 90, "rssi_dbm": -89}, "The signal was weak (-89 dBm)"),
+        ({"battery_percent": 90, "rssi_dbm": -60}, "It stopped although battery and signal were good"),
     ],
 )
 def test_the_likely_cause_of_a_silence_comes_from_what_was_last_seen(details: Details, cause: str) -> None:
@@ -136,7 +143,7 @@ def test_the_likely_cause_of_a_silence_comes_from_what_was_last_seen(details: De
     ],
 )
 def test_why_nobody_is_heard_is_told_apart(details: Details, headline: str) -> None:
-    assert headline in say(notice("all_silent", details), NOW_US, ZONE).headline
+    assert headline in describe(notice("all_silent", details), NOW_US, ZONE).headline
 
 
 @pytest.mark.parametrize(
@@ -160,7 +167,7 @@ def test_why_nobody_is_heard_is_told_apart(details: Details, headline: str) -> N
         (
             "battery_low",
             {"battery_percent": 4, "days_left": 0.3},
-            "Office: battery at 4 %, a day left at most",
+            "Office: battery at 4 %, less than a day left",
         ),
         ("battery_low", {"battery_percent": 4, "days_left": 1.2}, "Office: battery at 4 %, about 1 day left"),
         ("damp_risk", {"hours": 1}, "Office: damp for 1 hour, mould may grow"),
@@ -172,13 +179,30 @@ def test_why_nobody_is_heard_is_told_apart(details: Details, headline: str) -> N
     ],
 )
 def test_numbers_are_said_as_people_say_them(kind: str, details: Details, headline: str) -> None:
-    assert say(notice(kind, details), NOW_US, ZONE).headline == headline
+    assert describe(notice(kind, details), NOW_US, ZONE).headline == headline
+
+
+def test_every_cause_has_its_section() -> None:
+    causes = [notice("moved", {"old_mac": "A", "new_mac": "B"})]
+    causes += [notice("silent", VALUES | known) for known in ({"battery_percent": 4}, {"rssi_dbm": -89})]
+    faults = ("the broker refuses user sensor", "the broker refuses it", "connection refused by the machine")
+    causes += [notice("all_silent", {"broker_fault": fault}) for fault in faults]
+    causes.append(notice("all_silent", {"sensors": 0}))
+    reached = {section(one) for one in causes}
+    assert reached == {name for name in _templates() if " because " in name}
+    for one in causes:
+        assert describe(one, NOW_US, ZONE).cause or one.kind == "moved"
 
 
 def test_a_recovery_says_how_long_it_lasted_and_what_is_missing() -> None:
     over = notice("silent", VALUES | {"missing": 19}, is_over=True)
-    assert say(over, NOW_US, ZONE).headline == "Office: recovered after 1 day, about 19 readings missing"
+    assert (
+        describe(over, NOW_US, ZONE).headline
+        == "Office: sending again after 1 day, about 19 readings missing"
+    )
     one = over._replace(details=VALUES | {"missing": 1})
-    assert say(one, NOW_US, ZONE).headline == "Office: recovered after 1 day, about 1 reading missing"
+    assert (
+        describe(one, NOW_US, ZONE).headline == "Office: sending again after 1 day, about 1 reading missing"
+    )
     none = over._replace(details=VALUES | {"missing": 0})
-    assert say(none, NOW_US, ZONE).headline == "Office: recovered after 1 day"
+    assert describe(none, NOW_US, ZONE).headline == "Office: sending again after 1 day"

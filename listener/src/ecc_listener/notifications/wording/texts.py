@@ -1,0 +1,154 @@
+"""Put a notice into words: what and where, the likely cause, what to do.
+
+The sentences are in `texts.ini`, as Jinja templates. In them these names are known:
+
+- `where` (the location, or else the sensor's name), `name`, `location`, `since`, `lasted`, `limits_file`,
+  `where_the_limit_is`, `age_of_backup`, `jump_lasted`;
+- every detail of the notice, such as `battery_percent`; `none` if it isn't known;
+- the filters `whole` (a number without decimals), `temperature` and `difference` (from °F, in both units),
+  `size` (from bytes), `counted("day")` ("1 day", "2 days") and `sentence` (capital first letter, full stop).
+
+Whatever came from the network is shortened and made printable. Whoever shows a text as HTML has to escape it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from configparser import RawConfigParser
+from datetime import tzinfo
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from ecc_listener.local_time import duration
+from ecc_listener.notifications.notice import DETAILS, Details, Entry, Notice, Words
+from ecc_listener.notifications.wording.details import details
+from ecc_listener.notifications.wording.phrases import (
+    Context,
+    clean,
+    counted,
+    difference,
+    ordinal,
+    sentence,
+    size,
+    temperature,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_NOTHING_TO_DO = "Nothing needs to be done."
+_LIMITS_FILE = "the limits file (data/db/ECCMQTTIoT_Limits.ini unless configured otherwise)"
+_MANY = 3
+_EMPTY_PERCENT = 15
+_WEAK_DBM = -85
+
+
+def describe(notice: Notice, now_us: int, zone: tzinfo) -> Words:
+    """Return the words of a notice, as it is at a time, in a time zone."""
+    context = Context(notice, now_us, zone)
+    templates = _templates()[section(notice)]
+    values = _values(context)
+    headline, cause, advice = (
+        " ".join(templates[part].render(values).split()) if part in templates else ""
+        for part in ("headline", "cause", "advice")
+    )
+    rows = details(context)
+    times = context.number("times")
+    if times:
+        rows = (*rows, ("How often", f"the {ordinal(times)} time recently; short ones are not reported"))
+    return Words(headline, cause or None, advice or _NOTHING_TO_DO, rows)
+
+
+def section(notice: Notice) -> str:
+    """Return the section of `texts.ini` that fits a notice."""
+    if notice.resolved_us is not None:
+        return f"{notice.kind} resolved"
+    because = _cause(notice)
+    return f"{notice.kind} because {because}" if because else notice.kind
+
+
+def common_cause(entries: Sequence[Entry]) -> str | None:
+    """Return what is probably behind all of it, if many problems of one kind begin at once."""
+    new = Counter(one.notice.kind for one in entries if one.state == "new")
+    silent, cold = new["silent"], new["too_cold"]
+    if silent >= _MANY and silent == len(entries):
+        return f"{silent} sensors silent at once: most likely their access point or its power is off."
+    if cold >= _MANY and cold == len(entries):
+        return f"{cold} rooms too cold at once: most likely the heating is off."
+    return None
+
+
+def _cause(notice: Notice) -> str | None:
+    """Return the cause that the details of a notice point to, as `texts.ini` names it."""
+    known = notice.details
+    match notice.kind:
+        case "silent":
+            return _cause_of_silence(known)
+        case "all_silent":
+            fault = str(known.get("broker_fault") or "")
+            if fault:
+                return _cause_at_broker(fault)
+            return None if known.get("sensors") else "no sensor has ever sent"
+        case "moved" if known.get("old_place") == known.get("new_place"):
+            return "the device was replaced"
+        case _:
+            return None
+
+
+def _cause_of_silence(known: Details) -> str | None:
+    percent, rssi_dbm = known.get("battery_percent"), known.get("rssi_dbm")
+    if isinstance(percent, int | float) and percent <= _EMPTY_PERCENT:
+        return "of its battery"
+    return "of its signal" if isinstance(rssi_dbm, int | float) and rssi_dbm <= _WEAK_DBM else None
+
+
+def _cause_at_broker(fault: str) -> str:
+    if "refuses user" in fault:
+        return "the broker refuses the password"
+    return "the broker refuses the listener" if "refuses" in fault else "the broker is unreachable"
+
+
+def _values(context: Context) -> dict[str, object]:
+    notice = context.notice
+    newest_us = context.number("newest_us")
+    known: dict[str, object] = {
+        name: clean(value) if isinstance(value := notice.details.get(name), str) else context.number(name)
+        for name in DETAILS
+    }
+    return known | {
+        "where": context.where,
+        "name": context.name,
+        "location": context.location,
+        "since": context.hour(notice.since_us),
+        "lasted": context.lasted,
+        "limits_file": _LIMITS_FILE,
+        "where_the_limit_is": f"You can change the limit in {_LIMITS_FILE}.",
+        "age_of_backup": duration(context.now_us - int(newest_us)) if newest_us else "",
+        # Of these the beginning is not enough.
+        **{name: context.text(name) for name in ("broker_fault", "fault", "problems", "reason")},
+        "jump_lasted": duration(int(abs(context.number("jump_s") or 0) * 1_000_000)),
+    }
+
+
+@cache
+def _templates() -> dict[str, dict[str, "Template"]]:
+    """Return the templates of each section: headline, cause, advice."""
+    # Not before something is to be said: the listener rarely says anything, and Jinja takes memory.
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
+
+    environment = Environment(undefined=StrictUndefined)  # noqa: S701 - plain text; HTML is escaped later
+    environment.filters |= {
+        "whole": whole,
+        "temperature": temperature,
+        "difference": difference,
+        "size": size,
+        "counted": counted,
+        "sentence": sentence,
+    }
+    parser = RawConfigParser(comment_prefixes=(";",), strict=True)
+    parser.read_string(files(__package__).joinpath("texts.ini").read_text("utf-8"))
+    return {
+        name: {part: environment.from_string(text) for part, text in parser[name].items()}
+        for name in parser.sections()
+    }
