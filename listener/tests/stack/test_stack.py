@@ -259,7 +259,7 @@ def test_what_sensors_send_while_only_the_listener_is_away_is_not_lost(stack: Pr
 
 def test_the_page_shows_the_rooms_and_can_change_nothing(stack: Project) -> None:
     assert "Office" in stack.page().text
-    for view in ("/history", "/events", "/stack", "/api"):
+    for view in ("/history", "/events", "/system", "/api"):
         assert stack.page(view).status_code == 200
     # The listener says once a second how it is.
     until(lambda: stack.page("/api/rooms").json()["is_well"])
@@ -276,7 +276,7 @@ def test_the_page_shows_the_rooms_and_can_change_nothing(stack: Project) -> None
 
 def test_the_page_works_in_every_state_of_the_listener(stack: Project) -> None:
     stack.compose("kill", "-s", "KILL", "listener")
-    until(lambda: "The listener has said nothing since" in stack.page().text, 60)
+    until(lambda: "The listener has not responded since" in stack.page().text, 60)
     assert "Office" in stack.page().text
     stack.compose("start", "listener")
     until(lambda: stack.page("/api/rooms").json()["is_well"], 30)

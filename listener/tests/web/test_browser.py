@@ -34,7 +34,7 @@ HOSTILE = {
 }
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESK: ViewportSize = {"width": 1920, "height": 1080}
-VIEWS = ("/", "/history?sensor=ECCTH01&sensor=ECCTH02", "/events", "/stack", "/api")
+VIEWS = ("/", "/history?sensor=ECCTH01&sensor=ECCTH02", "/events", "/system", "/api")
 SILENT = (timedelta(days=2), timedelta(days=2, hours=12))
 """How long ago ECCTH02 fell silent and was heard again."""
 START = datetime.now(UTC)
@@ -293,7 +293,7 @@ def test_limits_and_notices_are_drawn_in_and_told(window: Visit, tmp_path: Path)
 
 def test_zoomed_out_a_point_says_how_much_it_stands_for(window: Visit) -> None:
     page = window.go("/history?sensor=ECCTH01&range=month")
-    expect(page.locator("#state")).to_contain_text("Each point stands for 1 hour")
+    expect(page.locator("#state")).to_contain_text("Each point is the mean of 1 hour")
     page.locator("figure[data-measure=temperature] .plot").hover()
     expect(page.locator("figure[data-measure=temperature] .readout")).to_have_text(
         re.compile(r"\d{2}:\d{2}: [\d.]+ °F \([\d.]+ to [\d.]+\)")

@@ -1,9 +1,13 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ecc_listener.notifications import outbox, table
+from ecc_listener.notifications.notice import Notice
 from ecc_listener.storage.quarantine import Rejected
-from ecc_listener.web.events import harmless
+from ecc_listener.storage.store import Store
+from ecc_listener.web.events import printable
 from support.viewers import MINUTE_US, READING, House, program, text_of
 
 
@@ -47,12 +51,12 @@ def test_of_a_long_payload_the_beginning_is_shown(house: House) -> None:
     ],
 )
 def test_bytes_are_shown_so_that_two_never_look_the_same(payload: bytes, shown: str) -> None:
-    assert harmless(payload, len(payload)) == shown
+    assert printable(payload, len(payload)) == shown
 
 
 def test_a_message_with_nothing_in_it_is_shown_as_such(house: House) -> None:
     house.stored(rejected=(Rejected(house.now_us, "t", b"", "empty"),))
-    assert "empty (nothing) 0 bytes, topic t" in text_of(house.viewer().get("/events"))
+    assert "empty (empty) 0 bytes, topic t" in text_of(house.viewer().get("/events"))
     (one,) = program(house.viewer(), "/api/events")["quarantine"]
     assert (one["payload_shown"], one["payload_bytes"]) == ("", 0)
 
@@ -73,7 +77,19 @@ def test_without_a_database_people_are_told_what_to_do_and_programs_to_come_back
     viewer = House(tmp_path).viewer()
     answer = viewer.get("/events")
     assert answer.status_code == 200
-    assert "make up starts what isn't running" in text_of(answer)
+    assert "run make up to start what isn't running" in text_of(answer)
     refused = viewer.get("/api/events")
     assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json")
     assert "the listener makes it when it starts" in refused.json()["detail"]
+
+
+def test_without_a_channel_no_notice_claims_to_be_sent(house: House) -> None:
+    store = Store(house.database, 10_000_000)
+    notice = Notice(1, "silent", "ECCTH01", "Office", 0, None, house.now_us, 1, {}, house.now_us)
+    store.change(partial(table.keep, notices=[(notice, False)]))
+    shown = text_of(house.viewer().get("/events"))
+    assert "Not sent: no mail is set up." in shown
+    assert "Sent once" not in shown
+    store.change(partial(outbox.set_channels, channels=["rooms@example.org"]))
+    store.close()
+    assert "Sent once, last 12:00." in text_of(house.viewer().get("/events"))

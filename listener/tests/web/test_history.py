@@ -162,7 +162,7 @@ def test_with_the_listener_stopped_the_page_says_so_and_shows_what_there_is(
     house: House, viewer: TestClient
 ) -> None:
     shown = text_of(viewer.get("/history"))
-    assert "The listener is not running. The newest reading is of" in shown
+    assert "The listener is not running. The newest reading is from" in shown
     assert "Office" in shown
     house.now_us += MINUTE_US
     house.well()
@@ -180,7 +180,7 @@ def test_without_any_sensor_the_page_says_what_to_do(tmp_path: Path) -> None:
 def test_without_a_database_the_page_says_what_to_do(tmp_path: Path) -> None:
     shown = text_of(House(tmp_path).viewer().get("/history"))
     assert "isn't there; the listener makes it when it starts" in shown
-    assert "make up starts it" in shown
+    assert "run make up to start it" in shown
 
 
 def test_the_chart_library_comes_from_the_installed_package(viewer: TestClient) -> None:

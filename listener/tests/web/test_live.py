@@ -77,7 +77,7 @@ def test_a_new_reading_is_sent_and_only_what_changed(house: House, address: str)
     assert len(told["order"]) == 2
     (card,) = [name for name in told["parts"] if name.startswith("room-")]
     assert "81.9" in told["parts"][card]
-    assert "verdict" not in told["parts"]
+    assert "status" not in told["parts"]
 
 
 def test_who_comes_back_gets_what_was_missed_and_nothing_else_twice(house: House, address: str) -> None:
@@ -96,20 +96,20 @@ def test_the_listener_s_end_is_told_to_who_looks(house: House, address: str) -> 
         house.health_path.unlink()
         house.now_us += MINUTE_US
         _, told = next(seen)
-    assert "The listener is not running" in told["parts"]["verdict"]
+    assert "The listener is not running" in told["parts"]["status"]
 
 
 def test_many_viewers_cost_one_look_a_second(
     house: House, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[object] = []
-    look = house.observer.look
+    look = house.observer.snapshot
 
     def count() -> Snapshot:
         looks.append(None)
         return look()
 
-    monkeypatch.setattr(house.observer, "look", count)
+    monkeypatch.setattr(house.observer, "snapshot", count)
     got: list[object] = []
 
     def watch() -> None:

@@ -57,7 +57,7 @@ def test_what_is_wrong_stands_first_in_the_watch_s_words_with_what_to_do(house: 
     house.stored((house.now_us, attic))
     noticed(house, notice(house, 1, "silent", "ECCTH01", battery_percent=4.0))
     shown = text_of(house.viewer().get("/"))
-    assert "One thing needs somebody Office: no reading since 10:30" in shown
+    assert "1 problem needs attention Office: no reading since 10:30" in shown
     assert "so it is most likely empty. Put in a new battery." in shown
     # Trouble comes first, though Attic is before Office.
     assert shown.index("Office ECCTH01 No reading since 10:30") < shown.index("Attic ECCTH09")
@@ -81,8 +81,8 @@ def test_the_gravest_comes_first_and_what_is_over_or_merely_happened_not_at_all(
 def test_more_trouble_than_a_screen_takes_is_counted(house: House) -> None:
     noticed(house, *(notice(house, number, "silent", f"S{number}") for number in range(1, 31)))
     shown = text_of(house.viewer().get("/"))
-    assert "30 things need somebody" in shown
-    assert "And 20 more: see Events" in shown
+    assert "30 problems need attention" in shown
+    assert "20 more under Events" in shown
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,11 @@ def test_more_trouble_than_a_screen_takes_is_counted(house: House) -> None:
             "make up on the server",
         ),
         ({"store_fault": "the disk is full"}, "Readings can't be stored", "The broker keeps them meanwhile"),
-        ({"written_utc": "2026-01-01 11:00:00+00:00"}, "has said nothing since 11:00", "make logs says why"),
+        (
+            {"written_utc": "2026-01-01 11:00:00+00:00"},
+            "has not responded since 11:00",
+            "make logs to see why",
+        ),
     ],
 )
 def test_what_the_listener_cannot_write_down_itself_is_seen_all_the_same(
@@ -109,7 +113,7 @@ def test_what_the_listener_cannot_write_down_itself_is_seen_all_the_same(
 def test_a_stopped_listener_is_told_and_what_was_known_still_shown(house: House) -> None:
     house.health_path.unlink()
     shown = text_of(house.viewer().get("/"))
-    assert "The listener is not running The newest reading is of 12:00" in shown
+    assert "The listener is not running The newest reading is from 12:00" in shown
     assert "73.5" in shown
 
 
@@ -126,7 +130,7 @@ def test_a_hostile_name_is_just_a_name(house: House, name: str) -> None:
     house.stored((house.now_us, READING._replace(sensor_name=name, location=name)))
     noticed(house, notice(house, 1, "silent", name)._replace(location=name))
     viewer = house.viewer()
-    for address in ("/", "/events", "/stack"):
+    for address in ("/", "/events", "/system"):
         text = viewer.get(address).text
         assert "<script>alert" not in text
         assert "<img" not in text
@@ -162,12 +166,12 @@ def test_times_are_in_the_viewer_s_zone(house: House) -> None:
     house.health_path.unlink()
     viewer = house.viewer()
     viewer.cookies.set("zone", "America/New_York")
-    assert "The newest reading is of 07:00" in text_of(viewer.get("/"))
-    assert "Times are of America/New York" in text_of(viewer.get("/"))
+    assert "The newest reading is from 07:00" in text_of(viewer.get("/"))
+    assert "Times are shown in America/New York" in text_of(viewer.get("/"))
     for nonsense in ("Nowhere/At_All", "../../etc/passwd", "x" * 1000, "%2F"):
         viewer.cookies.clear()
         viewer.cookies.set("zone", nonsense)
-        assert "Times are the server's" in text_of(viewer.get("/"))
+        assert "Times are shown in the server" in text_of(viewer.get("/"))
 
 
 def test_before_the_first_reading_it_says_what_to_do(tmp_path: Path) -> None:
@@ -184,7 +188,7 @@ def test_without_a_database_it_says_so_and_what_to_do(tmp_path: Path) -> None:
     shown = text_of(house.viewer().get("/"))
     assert "The listener is not running" in shown
     assert "isn't there; the listener makes it when it starts" in shown
-    assert "make up starts it" in shown
+    assert "run make up to start it" in shown
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:

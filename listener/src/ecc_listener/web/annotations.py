@@ -1,4 +1,4 @@
-"""What is drawn beside a sensor's line: its limits, and what was told of it, in the watch's own words."""
+"""What is drawn beside a sensor's line: its limits, and the notices about it."""
 
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from ecc_listener.web.preferences import Preferences
 from ecc_listener.web.reader import reading
 
 MAX_NOTICES = 200
-"""Of one sensor in one answer: the newest."""
+"""The newest ones of one sensor in one response."""
 MAX_BYTES = 1_000_000
-"""Of the limits file."""
+"""The size of a limits file that is read."""
 _LIMITED = {
     "too_cold": "temperature_f",
     "too_hot": "temperature_f",
@@ -24,14 +24,14 @@ _LIMITED = {
 }
 
 
-def limits(path: Path, name: str, place: str | None) -> list[dict[str, Any]]:
-    """Give the limits that can be drawn; none where there is no file that can be read."""
+def limits(path: Path, name: str, location: str | None) -> list[dict[str, Any]]:
+    """Return the limits that can be drawn; none if the limits file can't be read."""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES).decode("utf-8-sig")
     except (OSError, ValueError):
         return []
-    found = LimitsFile(text).of(name, place) or {}
+    found = LimitsFile(text).of(name, location) or {}
     return [
         {"kind": kind, "measure": measure, "value": round(found[kind].value, 2)}
         for kind, measure in _LIMITED.items()
@@ -40,7 +40,7 @@ def limits(path: Path, name: str, place: str | None) -> list[dict[str, Any]]:
 
 
 def notices(settings: Settings, name: str, start_us: int, end_us: int) -> list[Notice]:
-    """Give what was told of a sensor, or of all at once, in a range; nothing where there is no live file."""
+    """Return the notices about a sensor, or all sensors, in a range; none if there is no live file."""
     try:
         with reading(settings.database_file_path) as connection:
             found = table.between(connection, name, start_us, end_us, MAX_NOTICES)
@@ -50,7 +50,7 @@ def notices(settings: Settings, name: str, start_us: int, end_us: int) -> list[N
 
 
 def described(notice: Notice, preferences: Preferences, now_us: int) -> dict[str, Any]:
-    """Describe a notice, as it was while it lasted; what happened and has no end is over at once."""
+    """Return a notice as it was while it lasted; an event has no end, and is shown as a moment."""
     resolved_us = notice.since_us if _is_event(notice) else notice.resolved_us
     return {
         "kind": notice.kind,

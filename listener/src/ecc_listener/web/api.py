@@ -1,4 +1,4 @@
-"""The API's own description: OpenAPI for programs, the same as a page for people, without the internet."""
+"""The description of the API: OpenAPI for programs, and the same as a page for people."""
 
 import json
 from importlib.resources import files
@@ -14,12 +14,12 @@ DOCUMENT: dict[str, Any] = json.loads((files(__package__) / "openapi.json").read
 
 
 def document(_request: Request) -> Response:
-    """Give the OpenAPI document."""
+    """Return the OpenAPI document."""
     return data(DOCUMENT)
 
 
 def description(request: Request) -> Response:
-    """Show it."""
+    """Return the page."""
     return page(request, "api.html", document=DOCUMENT)
 
 

@@ -1,7 +1,7 @@
 """The page's application, put together from its views.
 
 A view is a module with `ROUTES`; add it to `_ROUTES`. What views share is in `app.state`: `settings`,
-`now_us` (gives the time in microseconds since 1970), `observer` (knows the rooms, see `sight`) and
+`now_us` (returns the time in microseconds since 1970), `observer` (the rooms, see `snapshot`) and
 `backup_folder`.
 """
 
@@ -42,7 +42,7 @@ _ROUTES: list[BaseRoute] = [
 
 
 _MAX_WORKERS = 6
-"""Threads that look into the files: as many looks at once, and a bound to the memory that they take."""
+"""Threads that read the files; this also bounds the memory that they use."""
 
 
 @asynccontextmanager
@@ -52,7 +52,7 @@ async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
 
 
 def create(settings: Settings, credentials: Credentials | None, now_us: Callable[[], int]) -> Starlette:
-    """Make the application; without credentials it is open."""
+    """Return the application; without credentials it is open to everybody."""
     app = Starlette(
         routes=_ROUTES,
         lifespan=_lifespan,

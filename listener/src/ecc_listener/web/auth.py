@@ -1,7 +1,7 @@
-"""Who may see the page: everybody, or who knows the password (HTTP Basic, for browsers and programs alike).
+"""Who may see the page: everybody, or those who know the password (HTTP Basic authentication).
 
-Time is passed in, in microseconds. Guessing is slow: after some wrong passwords from an address nothing from
-there is looked at for a minute, right or wrong, so that a guess tells nothing meanwhile.
+Guessing is slow: after some wrong passwords from an address, every password from there is refused for a
+minute, right or wrong.
 """
 
 import base64
@@ -18,10 +18,10 @@ _MAX_ADDRESSES = 1_000
 
 
 class BasicAuth:
-    """Knows the password, and who guessed it wrong lately."""
+    """Checks the password, and counts wrong ones by address."""
 
     def __init__(self, credentials: Credentials | None) -> None:
-        """Take the password; None: the page is open."""
+        """Take the credentials; None means that the page is open to everybody."""
         self.is_closed = credentials is not None
         self._wanted = b""
         if credentials:
@@ -29,10 +29,10 @@ class BasicAuth:
         self._guesses: dict[str, tuple[int, int]] = {}
 
     def check(self, authorization: str, address: str, now_us: int) -> None:
-        """Let a request pass.
+        """Return if a request may pass. The time is in microseconds.
 
         Raises:
-            HTTPException: 401 without the password, 429 after too many wrong ones.
+            HTTPException: 401 without the right password, 429 after too many wrong ones.
 
         """
         if not self.is_closed:
@@ -46,7 +46,7 @@ class BasicAuth:
             seconds = max(1, wait_us // 1_000_000)
             raise HTTPException(
                 429,
-                f"Too many wrong passwords came from this address. Try again in {seconds} s.",
+                f"Too many wrong passwords from this address. Try again in {seconds} s.",
                 {"Retry-After": str(seconds)},
             )
         if authorization and compare_digest(_decoded(authorization), self._wanted):
@@ -57,7 +57,7 @@ class BasicAuth:
             self._guesses[network] = (count + 1, since_us)
         raise HTTPException(
             401,
-            "User and password stand in secrets/web_credentials, on the server.",
+            "The user name and password are in secrets/web_credentials on the server.",
             {"WWW-Authenticate": 'Basic realm="ECC sensors", charset="UTF-8"'},
         )
 
@@ -73,7 +73,7 @@ def _decoded(authorization: str) -> bytes:
 
 
 def _network(address: str) -> str:
-    """Give the part of an address that one machine can't change at will."""
+    """Return the part of an address that a machine can't change at will."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,7 +1,6 @@
-"""When the newest backup was made, asked of a folder that may lie on another machine.
+"""When the newest backup was created, in a folder that may be on another machine.
 
-A share that hangs holds whoever looks for as long as it likes. So one thread alone looks, and all others wait
-for it a moment only.
+A network share may hang for any time. So only one thread reads it, and all others wait for it only briefly.
 """
 
 import threading
@@ -14,24 +13,24 @@ _WITHIN_S = 0.5
 
 
 class BackupFolder:
-    """Looks into one folder."""
+    """One backup folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Look at nothing yet."""
+        """Prepare; nothing is read yet."""
         self._folder = folder
         self._newest: datetime | None = None
-        self._looking: threading.Thread | None = None
+        self._reader: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def look(self) -> tuple[datetime | None, bool]:
-        """Give the time of the newest backup, as far as is known, and whether the folder answers."""
+    def newest(self) -> tuple[datetime | None, bool]:
+        """Return the time of the newest backup, as far as it is known, and whether the folder responds."""
         with self._lock:
-            if self._looking is None or not self._looking.is_alive():
-                self._looking = threading.Thread(target=self._look, name="backup folder", daemon=True)
-                self._looking.start()
-            looking = self._looking
-        looking.join(_WITHIN_S)
-        return self._newest, not looking.is_alive()
+            if self._reader is None or not self._reader.is_alive():
+                self._reader = threading.Thread(target=self._read, name="backup folder", daemon=True)
+                self._reader.start()
+            reader = self._reader
+        reader.join(_WITHIN_S)
+        return self._newest, not reader.is_alive()
 
-    def _look(self) -> None:
+    def _read(self) -> None:
         self._newest = newest_backup_time(self._folder)

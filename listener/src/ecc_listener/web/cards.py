@@ -1,4 +1,4 @@
-"""PURE: a room as its card shows it, in a viewer's units."""
+"""A room as its card shows it, in a viewer's units."""
 
 from collections.abc import Sequence
 from hashlib import blake2s
@@ -11,21 +11,21 @@ from ecc_listener.web.preferences import Preferences
 _STEP, _HEIGHT, _MARGIN = 2, 64, 6
 
 _LEAST_SPAN_F = 6.0
-"""So that a room whose temperature stands doesn't look stormy."""
+"""So that a steady temperature doesn't look like a storm."""
 _STEADY_F_PER_H = 0.9
 _BATTERY_WIDTH = 16
 
 _SIGNALS = ((-60, 4, "strong"), (-70, 3, "good"), (-80, 2, "fair"), (-200, 1, "weak"))
-"""From which RSSI on (dBm) how many bars, and the word; the steps are those of most phones."""
+"""The lowest RSSI (dBm) for a number of bars, and a word; the steps are those of most phones."""
 
 
 class Card(NamedTuple):
-    """What the template of a room needs; `line` and `area` are paths of SVG."""
+    """What the template of a room needs; `line` and `area` are SVG paths."""
 
     key: str
     title: str
     name: str
-    troubles: tuple[str, ...]
+    problems: tuple[str, ...]
     temperature_f: float
     trend: str | None
     humidity_percent: float
@@ -40,15 +40,15 @@ class Card(NamedTuple):
     last_us: int
 
 
-def card(room: Room, troubles: Sequence[str], preferences: Preferences) -> Card:
-    """Make a room's card; `troubles` are headlines of what is wrong with it."""
+def card(room: Room, problems: Sequence[str], preferences: Preferences) -> Card:
+    """Return a room's card; `problems` are the headlines of what is wrong with it."""
     line, area = _paths(room)
     bars, signal = next((bars, word) for least, bars, word in _SIGNALS if room.rssi_dbm >= least)
     return Card(
         key=key(room.name),
         title=room.title,
         name=room.name,
-        troubles=tuple(_here(headline, room.title) for headline in troubles),
+        problems=tuple(_without_location(headline, room.title) for headline in problems),
         temperature_f=room.temperature_f,
         trend=_trend(room.trend_f_per_h),
         humidity_percent=room.humidity_percent,
@@ -64,14 +64,14 @@ def card(room: Room, troubles: Sequence[str], preferences: Preferences) -> Card:
     )
 
 
-def _here(headline: str, title: str) -> str:
-    """Leave out where it is: the card says so."""
+def _without_location(headline: str, title: str) -> str:
+    """Return a headline without the location, which the card shows already."""
     rest = headline.removeprefix(f"{title}: ")
     return rest[:1].upper() + rest[1:]
 
 
 def key(name: str) -> str:
-    """Give what identifies a sensor's card on the page: names may hold anything, this doesn't."""
+    """Return the id of a sensor's card on the page: a name may contain anything, an id may not."""
     return f"room-{blake2s(name.encode(errors='replace'), digest_size=6).hexdigest()}"
 
 
@@ -85,7 +85,7 @@ def _trend(trend_f_per_h: float | None) -> str | None:
 
 def _range(room: Room, preferences: Preferences) -> str | None:
     values = [sample[0] for sample in room.day if sample]
-    if len(values) < 2:  # noqa: PLR2004 - one is no range
+    if len(values) < 2:  # noqa: PLR2004 - one value is not a range
         return None
     low, high = (f"{preferences.degrees(one):.0f}" for one in (min(values), max(values)))
     return (f"{low} to {high} {preferences.unit}" if low != high else f"{low} {preferences.unit}").replace(
@@ -94,9 +94,9 @@ def _range(room: Room, preferences: Preferences) -> str | None:
 
 
 def _paths(room: Room) -> tuple[str, str]:
-    """Give the last day's temperature as a line with gaps, and the area below it, slot by slot."""
+    """Return the last day's temperature as a line with gaps, and the area below it, slot by slot."""
     values = [sample[0] for sample in room.day if sample]
-    if len(values) < 2:  # noqa: PLR2004 - one is no line
+    if len(values) < 2:  # noqa: PLR2004 - one value is not a line
         return "", ""
     middle = (min(values) + max(values)) / 2
     span = max(_LEAST_SPAN_F, max(values) - min(values))

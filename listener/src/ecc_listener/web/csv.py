@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ecc_listener.web.preferences import Preferences
-from ecc_listener.web.query import asked_by, history_of, places_of, utc_iso
+from ecc_listener.web.query import history_of, locations_of, parse_query, utc_iso
 from ecc_listener.web.responses import preferences_of
 from ecc_listener.web.series import MAX_POINTS, MEASURES, Point, series
 
@@ -17,7 +17,7 @@ MAX_YEARS = 6
 
 
 def table(request: Request) -> Response:
-    """Give the points of some sensors in a range, and with `years` in the same one of years before."""
+    """Return the points of some sensors in a range, and with `years` also those of earlier years."""
     preferences = preferences_of(request)
     file = io.StringIO()
     writer = csv.writer(file)
@@ -27,16 +27,16 @@ def table(request: Request) -> Response:
     writer.writerow([f"time ({zone})", "time_utc", "sensor", "place", "readings", *columns])
     writer.writerows(_lines(request, preferences))
     headers = {"Content-Disposition": 'attachment; filename="history.csv"', "Cache-Control": "no-store"}
-    # With the mark by which spreadsheets know UTF-8.
+    # With the byte order mark by which spreadsheets recognise UTF-8.
     return Response("\ufeff" + file.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _lines(request: Request, preferences: Preferences) -> Iterator[list[object]]:
-    asked, history, places = asked_by(request), history_of(request), places_of(request)
+    query, history, locations = parse_query(request), history_of(request), locations_of(request)
     for years in range(_years(request)):
-        _, start_us, end_us = asked.before(years)
-        for name in asked.sensors:
-            about = _plain(name), _plain(places.get(name) or "")
+        _, start_us, end_us = query.before(years)
+        for name in query.sensors:
+            about = _plain(name), _plain(locations.get(name) or "")
             for point in series(history, name, start_us, end_us, MAX_POINTS).points:
                 if point.readings:
                     yield _line(point, about, preferences)
@@ -45,7 +45,7 @@ def _lines(request: Request, preferences: Preferences) -> Iterator[list[object]]
 def _years(request: Request) -> int:
     text = request.query_params.get("years", "1")
     if text not in {str(number) for number in range(1, MAX_YEARS + 1)}:
-        raise HTTPException(400, f"years: is a number from 1 to {MAX_YEARS}")
+        raise HTTPException(400, f"years: must be a number from 1 to {MAX_YEARS}")
     return int(text)
 
 
@@ -60,5 +60,5 @@ def _line(point: Point, about: tuple[str, str], preferences: Preferences) -> lis
 
 
 def _plain(text: str) -> str:
-    """Keep a spreadsheet from taking a name as a formula: it comes from the network."""
+    """Return a name that no spreadsheet takes for a formula; names come from the network."""
     return f"'{text}" if text[:1] in "=+-@\t\r" else text

@@ -1,6 +1,7 @@
-"""What each sensor sent last, and a sample of its last day for each half hour.
+"""Each sensor's newest reading, and one sample for each half hour of its last day.
 
-A sample is one look into the index, however many readings there are, and is taken once: the past stays.
+A sample is one search in the index, however many readings there are, and is taken once: the past doesn't
+change.
 """
 
 import sqlite3
@@ -40,25 +41,25 @@ class Room(NamedTuple):
     rssi_dbm: int
     location: str | None
     trend_f_per_h: float | None
-    """How fast the temperature changes; None where there is nothing to compare with."""
+    """How fast the temperature changes; None if there is nothing to compare with."""
     day: tuple[Sample | None, ...]
-    """The last day, a half hour each, the latest last; None: nothing was sent."""
+    """The last day by half hours, the latest last; None if nothing was sent."""
 
     @property
     def title(self) -> str:
-        """Name the room as people do."""
+        """The location, or else the sensor's name."""
         return (self.location or "").strip() or self.name
 
 
 class Latest:
-    """Reads rooms, and remembers the samples of their past."""
+    """Reads rooms, and remembers their samples."""
 
     def __init__(self) -> None:
-        """Know nothing yet."""
+        """Prepare; nothing is read yet."""
         self._samples: dict[tuple[str, int], Sample | None] = {}
 
     def read(self, connection: sqlite3.Connection, now_us: int) -> list[Room]:
-        """Give every sensor's newest reading, in the order of the names."""
+        """Return every sensor's newest reading, in the order of the names."""
         rooms = []
         first_slot = now_us // SLOT_US - SLOTS + 1
         for name, utc, *values in connection.execute(_LATEST, (_MAX_ROOMS,)):
@@ -77,7 +78,7 @@ class Latest:
                 continue
             bounds = utc_text(slot * SLOT_US), utc_text((slot + 1) * SLOT_US)
             sample: Sample | None = connection.execute(_FIRST, (name, *bounds)).fetchone()
-            # What is going on may still bring something; what is past won't.
+            # A reading may still arrive in the current half hour, but not in past ones.
             if sample or slot < first_slot + SLOTS - 1:
                 self._samples[key] = sample
             yield sample

@@ -1,7 +1,7 @@
-"""The page lives: what changes is sent to every open page, as server-sent events.
+"""Live updates: what changes is sent to every open page, as server-sent events.
 
-One poller looks for all of them, and only while somebody looks. A viewer who is slow misses what is between,
-never the last; who comes back says what it has and gets the rest.
+One poller serves all pages, and only runs while one is open. A slow viewer may miss versions in between, but
+never the last one; a viewer that reconnects says which version it has.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ _BEATS = 20
 
 
 class Hub:
-    """Knows who looks; looks for them."""
+    """The open pages, and the poller that serves them."""
 
     def __init__(self, observer: Observer) -> None:
-        """Start nothing until somebody comes."""
+        """Prepare; the poller starts with the first viewer."""
         self._observer = observer
         self._viewers = 0
         self._poller: asyncio.Task[None] | None = None
@@ -36,15 +36,15 @@ class Hub:
         self._seen: tuple[Snapshot | None, dict[Preferences, View]] = None, {}
 
     def is_full(self) -> bool:
-        """Say whether no further viewer may come."""
+        """Return whether the limit of viewers is reached."""
         return self._viewers >= MAX_VIEWERS
 
     async def messages(self, preferences: Preferences, version: str) -> AsyncIterator[str]:
-        """Give what changes for a viewer who has a version, event by event, without end."""
+        """Yield what changes for a viewer that has a version, event by event, without end."""
         self._viewers += 1
         try:
             shown: dict[str, str] = {}
-            seen = self._view(await run_in_threadpool(self._observer.look), preferences)
+            seen = self._view(await run_in_threadpool(self._observer.snapshot), preferences)
             if seen.version == version:
                 shown = seen.parts
             yield "retry: 3000\n\n"
@@ -53,7 +53,7 @@ class Hub:
                 if seen.parts != shown:
                     yield _event(seen, shown)
                     shown, beats = seen.parts, 0
-                seen, beats = self._view(await self._look(), preferences), beats + 1
+                seen, beats = self._view(await self._next_snapshot(), preferences), beats + 1
                 if beats >= _BEATS:
                     yield "event: beat\ndata:\n\n"
                     beats = 0
@@ -61,7 +61,7 @@ class Hub:
             self._viewers -= 1
 
     def _view(self, snapshot: Snapshot, preferences: Preferences) -> View:
-        """Put it together once for all viewers of one taste."""
+        """Return the view for some preferences, made once for all viewers that share them."""
         if self._seen[0] is not snapshot:
             self._seen = snapshot, {}
         views = self._seen[1]
@@ -69,8 +69,8 @@ class Hub:
             views[preferences] = view(snapshot, preferences)
         return views[preferences]
 
-    async def _look(self) -> Snapshot:
-        """Wait for the next look of the one poller."""
+    async def _next_snapshot(self) -> Snapshot:
+        """Wait for the poller's next snapshot."""
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
         if self._poller is None or self._poller.done():
@@ -79,7 +79,7 @@ class Hub:
 
     async def _poll(self) -> None:
         await asyncio.sleep(_POLL_S)
-        snapshot = await run_in_threadpool(self._observer.look)
+        snapshot = await run_in_threadpool(self._observer.snapshot)
         if self._next:
             self._next.set_result(snapshot)
         self._next = None
@@ -93,10 +93,14 @@ def _event(seen: View, shown: dict[str, str]) -> str:
 
 
 async def live(request: Request) -> Response:
-    """Send what changes from now on, or from the version that the viewer has."""
+    """Send what changes from the version that the viewer has."""
     hub: Hub = request.app.state.hub
     if hub.is_full():
-        raise HTTPException(503, "Too many pages are open at once.", {"Retry-After": "60"})
+        raise HTTPException(
+            503,
+            "Too many pages are open at the same time. Close some, and try again in a minute.",
+            {"Retry-After": "60"},
+        )
     version = request.headers.get("last-event-id") or request.query_params.get("have", "")
     messages = hub.messages(preferences_of(request), version)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -1,7 +1,7 @@
-"""PURE: whether all is well, in one line; or what is wrong, since when, and what to do.
+"""The overall status: all is well, or what is wrong, since when, and what to do.
 
-What is wrong with sensors and their readings the watch has decided, and written down as notices. Here is
-added only what a listener that doesn't run, or can't write, can't write down itself.
+Problems of sensors and readings are found by the listener, and stored as notices. Added here is only what a
+listener that isn't running, or can't write, can't store itself.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,16 +14,16 @@ from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.web.preferences import Preferences, utc_iso_us
 from ecc_listener.web.snapshot import Snapshot
 
-_AS_BEFORE = "what is shown is what was known then."
+_OUTDATED = "the page shows what was known then."
 _HOUR_US = 3_600_000_000
 
 
-class Trouble(NamedTuple):
-    """One thing that is wrong, in words; `kind` is a notice's, or names what only the page sees."""
+class PageProblem(NamedTuple):
+    """Something that is wrong, in words; `kind` is that of a notice, or of what only the page sees."""
 
     kind: str
     sensor: str
-    """Empty where it is about the stack."""
+    """Empty if it is about the system."""
     headline: str
     since_us: int | None
     cause: str | None
@@ -31,56 +31,60 @@ class Trouble(NamedTuple):
     details: tuple[tuple[str, str], ...] = ()
 
 
-def headline(troubles: list[Trouble]) -> str:
-    """Say in one line how things stand."""
-    if not troubles:
+def headline(problems: list[PageProblem]) -> str:
+    """Return the overall status in one line."""
+    if not problems:
         return "All is well"
-    return "One thing needs somebody" if len(troubles) == 1 else f"{len(troubles)} things need somebody"
+    return "1 problem needs attention" if len(problems) == 1 else f"{len(problems)} problems need attention"
 
 
-def troubles_of(snapshot: Snapshot, preferences: Preferences) -> list[Trouble]:
-    """Say what is wrong, the gravest first."""
+def problems_of(snapshot: Snapshot, preferences: Preferences) -> list[PageProblem]:
+    """Return what is wrong, the most severe first."""
     noticed = [_noticed(notice, snapshot.at_us, preferences) for notice in snapshot.notices]
-    kinds = {trouble.kind for trouble in noticed}
-    told, now = snapshot.health, datetime.fromtimestamp(snapshot.at_us / 1e6, UTC)
-    if told is None:
+    kinds = {problem.kind for problem in noticed}
+    status, now = snapshot.health, datetime.fromtimestamp(snapshot.at_us / 1e6, UTC)
+    if status is None:
         own = [_stopped("The listener is not running", snapshot, preferences)]
-    elif abs(now - datetime.fromisoformat(told.written_utc)) > timedelta(seconds=health.STALE_S):
-        written = preferences.when(utc_iso_us(told.written_utc), snapshot.at_us)
-        own = [_stopped(f"The listener has said nothing since {written}", snapshot, preferences)]
+    elif abs(now - datetime.fromisoformat(status.written_utc)) > timedelta(seconds=health.STALE_S):
+        written = preferences.when(utc_iso_us(status.written_utc), snapshot.at_us)
+        own = [_stopped(f"The listener has not responded since {written}", snapshot, preferences)]
     else:
-        own = _of_running(told, kinds)
+        own = _of_running(status, kinds)
     if snapshot.fault:
-        advice = "The page shows it again by itself as soon as that is mended."
-        own.append(Trouble("database", "", "The database can't be read", None, f"{snapshot.fault}.", advice))
+        advice = "Once that is fixed, the page shows the readings again by itself."
+        own.append(
+            PageProblem("database", "", "The database can't be read", None, f"{snapshot.fault}.", advice)
+        )
     return own + noticed
 
 
-def _noticed(notice: Notice, now_us: int, preferences: Preferences) -> Trouble:
-    # By the hour: a text that changes each minute would have a screen reader talk all day.
+def _noticed(notice: Notice, now_us: int, preferences: Preferences) -> PageProblem:
+    # By the hour: a text that changes every minute would make a screen reader talk all day.
     at_us = max(now_us - now_us % _HOUR_US, notice.noticed_us, notice.since_us)
     words = describe(notice, at_us, preferences.zone)
-    return Trouble(notice.kind, notice.subject, words.headline, notice.since_us, *words[1:])
+    return PageProblem(notice.kind, notice.subject, words.headline, notice.since_us, *words[1:])
 
 
-def _stopped(headline: str, snapshot: Snapshot, preferences: Preferences) -> Trouble:
+def _stopped(headline: str, snapshot: Snapshot, preferences: Preferences) -> PageProblem:
     last_us = max((room.last_us for room in snapshot.rooms), default=None)
     last = (
-        f"The newest reading is of {preferences.when(last_us, snapshot.at_us)}; {_AS_BEFORE}"
+        f"The newest reading is from {preferences.when(last_us, snapshot.at_us)}; {_OUTDATED}"
         if last_us
         else None
     )
-    advice = "On the server, make up starts it; make logs says why it ended."
-    return Trouble("listener", "", headline, last_us, last, advice)
+    advice = "On the server, run make up to start it, and make logs to see why it ended."
+    return PageProblem("listener", "", headline, last_us, last, advice)
 
 
-def _of_running(told: Health, kinds: set[str]) -> list[Trouble]:
+def _of_running(status: Health, kinds: set[str]) -> list[PageProblem]:
     found = []
-    if told.broker_fault and "all_silent" not in kinds:
+    if status.broker_fault and "all_silent" not in kinds:
         headline = "The listener is not connected to the broker"
-        advice = "It tries again by itself. If this lasts: make up on the server, then make logs."
-        found.append(Trouble("broker", "", headline, None, f"{told.broker_fault}.", advice))
-    if told.store_fault and "store" not in kinds:
-        advice = "The broker keeps them meanwhile, and it goes on by itself as soon as that is mended."
-        found.append(Trouble("store", "", "Readings can't be stored", None, f"{told.store_fault}.", advice))
+        advice = "It keeps trying. If this lasts, run make up on the server, then make logs."
+        found.append(PageProblem("broker", "", headline, None, f"{status.broker_fault}.", advice))
+    if status.store_fault and "store" not in kinds:
+        advice = "The broker keeps them meanwhile. Once that is fixed, the listener continues by itself."
+        found.append(
+            PageProblem("store", "", "Readings can't be stored", None, f"{status.store_fault}.", advice)
+        )
     return found

@@ -1,7 +1,7 @@
-"""How a viewer wants to see things: units and time zone, from cookies; and values in these words.
+"""A viewer's units and time zone, from cookies, and values shown in them.
 
-Without cookies: the units of the viewer's language, and the server's time zone. The page's script notes the
-browser's time zone in the cookie `zone`.
+Without cookies: the units that fit the browser's language, and the server's time zone. The page's script
+stores the browser's time zone in the cookie `zone`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from ecc_listener.local_time import local_zone
 Units = Literal["f", "c"]
 UNITS: tuple[Units, ...] = ("f", "c")
 
-_FAHRENHEIT_LANDS = ("en-us", "en-bs", "en-ky", "en-lr", "en-pw", "en-fm", "en-mh", "es-us")
+_FAHRENHEIT_LANGUAGES = ("en-us", "en-bs", "en-ky", "en-lr", "en-pw", "en-fm", "en-mh", "es-us")
 _MAX_ZONE_LENGTH = 40
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
@@ -25,36 +25,36 @@ class Preferences(NamedTuple):
 
     units: Units
     zone_name: str | None
-    """None: the server's own."""
+    """None means the server's own."""
 
     @property
     def zone(self) -> tzinfo:
-        """Give the time zone."""
+        """The time zone."""
         return (_zone(self.zone_name) if self.zone_name else None) or local_zone()
 
     def temperature(self, temperature_f: float) -> str:
-        """Give a temperature with one decimal, without its unit."""
+        """Return a temperature with one decimal, without its unit."""
         return f"{self.degrees(temperature_f):.1f}".replace("-", "\N{MINUS SIGN}")
 
     def degrees(self, temperature_f: float) -> float:
-        """Give a temperature in the viewer's units."""
+        """Return a temperature in the viewer's units."""
         return temperature_f if self.units == "f" else (temperature_f - 32) / 1.8
 
     def difference(self, difference_f: float) -> float:
-        """Give a difference of temperatures in the viewer's units."""
+        """Return a difference of temperatures in the viewer's units."""
         return difference_f if self.units == "f" else difference_f / 1.8
 
     @property
     def unit(self) -> str:
-        """Give the unit's name."""
+        """The name of the unit."""
         return "°F" if self.units == "f" else "°C"
 
     def moment(self, time_us: int) -> datetime:
-        """Give a time in the viewer's zone."""
+        """Return a time in the viewer's zone."""
         return datetime.fromtimestamp(time_us / 1e6, UTC).astimezone(self.zone)
 
     def when(self, time_us: int, now_us: int) -> str:
-        """Give a time in words: as short as it is clear, in the viewer's zone."""
+        """Return a time as text in the viewer's zone, as short as is clear."""
         moment, now = self.moment(time_us), self.moment(now_us)
         if moment.date() == now.date():
             return moment.strftime("%H:%M")
@@ -63,14 +63,14 @@ class Preferences(NamedTuple):
 
 
 def preferences(cookies: Mapping[str, str], languages: str) -> Preferences:
-    """Read a viewer's taste; what makes no sense counts as not given."""
+    """Return a viewer's preferences; what makes no sense is ignored."""
     units = cookies.get("units")
     zone_name: str | None = cookies.get("zone", "").replace("%2F", "/")
     if not zone_name or _zone(zone_name) is None:
         zone_name = None
     if units not in UNITS:
         first = languages.split(",", 1)[0].strip().lower()
-        units = "f" if not first or first.startswith(_FAHRENHEIT_LANDS) else "c"
+        units = "f" if not first or first.startswith(_FAHRENHEIT_LANGUAGES) else "c"
     return Preferences("f" if units == "f" else "c", zone_name)
 
 
@@ -85,7 +85,7 @@ def _zone(name: str) -> tzinfo | None:
 
 
 def ago(time_us: int, now_us: int) -> str:
-    """Say how long ago something was."""
+    """Return how long ago something was."""
     seconds = max(0, (now_us - time_us) // 1_000_000)
     if seconds < _MINUTE_S:
         return "just now"
@@ -97,17 +97,17 @@ def ago(time_us: int, now_us: int) -> str:
 
 
 def iso(time_us: int) -> str:
-    """Give a time as HTML's `datetime` has it."""
+    """Return a time for the `datetime` attribute of HTML."""
     return datetime.fromtimestamp(time_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def utc_iso_us(text: str) -> int:
-    """Give a time of the health file, ISO text with its zone, as microseconds since 1970."""
+    """Return a time of the health file, ISO text with its zone, in microseconds since 1970."""
     return int(datetime.fromisoformat(text).timestamp()) * 1_000_000
 
 
 def size(count: int) -> str:
-    """Give a number of bytes in words."""
+    """Return a number of bytes with a unit."""
     value, unit = float(count), "bytes"
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if value < 1000 or unit == "TB":  # noqa: PLR2004 - the units' step

@@ -1,4 +1,4 @@
-"""A look into the store's file for a page: read-only and short."""
+"""Short, read-only access to the database for a page."""
 
 import sqlite3
 import time
@@ -13,16 +13,16 @@ _STEPS = 10_000
 
 
 class TooSlowError(StoreError):
-    """Raised when a query takes longer than a page may take."""
+    """Raised when a query takes too long for a page."""
 
 
 @contextmanager
 def reading(database: Path, within_s: float = _WITHIN_S) -> Iterator[sqlite3.Connection]:
-    """Lend a connection for a moment.
+    """Return a connection for a moment.
 
     Raises:
         TooSlowError: it took longer than `within_s`.
-        StoreError: there is no file, or it can't be read.
+        StoreError: the file doesn't exist or can't be read.
 
     """
     connection = connect_readonly(database)
@@ -32,9 +32,11 @@ def reading(database: Path, within_s: float = _WITHIN_S) -> Iterator[sqlite3.Con
         yield connection
     except sqlite3.Error as error:
         if "no such table" in str(error):
-            raise StoreError(f"{database} is not set up yet; the listener does it when it starts") from None
+            raise StoreError(f"{database} is empty; the listener creates its tables at its start") from None
         if "interrupted" in str(error):
-            raise TooSlowError(f"this takes longer than {within_s:g} s; ask for less at once") from None
+            raise TooSlowError(
+                f"this takes longer than {within_s:g} s; choose a shorter time range or fewer rooms"
+            ) from None
         raise StoreError(explain(error, database)) from None
     finally:
         connection.close()

@@ -1,6 +1,6 @@
-"""An answer: a page for people, JSON for programs at the same address, and what went wrong for both.
+"""Responses: a page for people, JSON for programs at the same address, and errors for both.
 
-A program asks with `Accept: application/json`, or below `/api/`. Errors are application/problem+json
+A program sends `Accept: application/json`, or asks below `/api/`. Errors are application/problem+json
 (RFC 9457) for programs, and a page with the same words for people.
 """
 
@@ -17,8 +17,8 @@ from ecc_listener import __version__
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.web.preferences import UNITS, Preferences, ago, iso, preferences, size, utc_iso_us
 
-VIEWS = (("/", "Rooms"), ("/history", "History"), ("/events", "Events"), ("/stack", "Stack"))
-"""What the page's navigation offers."""
+VIEWS = (("/", "Rooms"), ("/history", "History"), ("/events", "Events"), ("/system", "System"))
+"""The views in the page's navigation."""
 
 _templates = Environment(
     loader=PackageLoader("ecc_listener.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -28,12 +28,12 @@ _templates.globals |= {"version": __version__, "views": VIEWS, "all_units": UNIT
 
 
 def preferences_of(request: Request) -> Preferences:
-    """Give the viewer's units and time zone."""
+    """Return the viewer's units and time zone."""
     return preferences(request.cookies, request.headers.get("accept-language", ""))
 
 
 def wants_json(request: Request) -> bool:
-    """Say whether a program asks."""
+    """Return whether a program asks."""
     if request.url.path.startswith("/api/"):
         return True
     accept = request.headers.get("accept", "")
@@ -41,13 +41,13 @@ def wants_json(request: Request) -> bool:
 
 
 def render(template: str, preferences: Preferences, now_us: int, **values: Any) -> Markup:  # noqa: ANN401 - a template takes anything
-    """Fill a template; everything in it is escaped, so it may stand in another one."""
+    """Return a filled template; all values in it are escaped, so it may be used inside another one."""
     text = _templates.get_template(template).render(preferences=preferences, now_us=now_us, **values)
     return Markup(text)  # noqa: S704 - escaped by the template
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:  # noqa: ANN401 - likewise
-    """Give a page as this viewer likes it."""
+    """Return a page in this viewer's units and time zone."""
     now_us = request.app.state.now_us()
     text = render(template, preferences_of(request), now_us, path=request.url.path, **values)
     headers = {"Vary": "Accept, Accept-Language, Cookie", "Cache-Control": "no-store"}
@@ -55,48 +55,48 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
 
 
 def data(values: object) -> Response:
-    """Give JSON to a program."""
+    """Return JSON for a program."""
     return JSONResponse(values, headers={"Vary": "Accept", "Cache-Control": "no-store"})
 
 
-def count_asked(request: Request, default: int, most: int) -> int:
-    """Give how many of something the request asks for, as `?count=`.
+def requested_count(request: Request, default: int, most: int) -> int:
+    """Return the number in `?count=`, or the default.
 
     Raises:
-        HTTPException: 422 when it is no number from 1 to `most`.
+        HTTPException: 422 if it is not a number from 1 to `most`.
 
     """
     text = request.query_params.get("count", str(default))
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
-        raise HTTPException(422, f"count is a number from 1 to {most}.")
+        raise HTTPException(422, f"count must be a number from 1 to {most}.")
     return int(text)
 
 
 def problem(request: Request, error: Exception) -> Response:
-    """Say what is wrong and what to do, to whoever asked. Its `detail` is shown as it is."""
+    """Return what is wrong and what to do. The `detail` of an HTTPException is shown as it is."""
     status, headers = 500, dict(getattr(error, "headers", None) or {})
     detail = str(getattr(error, "detail", ""))
     if isinstance(error, HTTPException):
         status = error.status_code
     elif isinstance(error, StoreError):
-        # Not this program's fault, and most likely over soon.
+        # Not an error of this program, and most likely over soon.
         status, detail, headers = 503, f"{error}.", {"Retry-After": "5"}
     title = HTTPStatus(status).phrase
     detail = detail or title
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        detail = "A fault in this program. What happened stands in its log: make logs"
+        detail = "An error in this program. Its log says what happened: make logs"
     if wants_json(request):
         values = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        answer: Response = JSONResponse(values, status, headers, "application/problem+json")
+        response: Response = JSONResponse(values, status, headers, "application/problem+json")
     else:
         if detail == title:
             detail = _PLAIN.get(status, title)
-        answer = page(request, "problem.html", status, title=title, detail=detail)
-        answer.headers.update(headers)
-    return answer
+        response = page(request, "problem.html", status, title=title, detail=detail)
+        response.headers.update(headers)
+    return response
 
 
 _PLAIN = {
-    404: "There is no page at this address. The views are above.",
-    405: "This page can only be read.",
+    404: "There is no page at this address. Choose a view above.",
+    405: "This page is read-only.",
 }

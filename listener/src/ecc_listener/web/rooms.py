@@ -1,4 +1,4 @@
-"""The view Rooms: what every sensor says now, and what is wrong; and the parts of it, for the live page."""
+"""The view Rooms: every sensor's newest reading, and what is wrong; and its parts, for the live page."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -13,70 +13,70 @@ from starlette.routing import BaseRoute, Route
 from ecc_listener.storage.connection import utc_text
 from ecc_listener.web.cards import card, key
 from ecc_listener.web.latest import Room
-from ecc_listener.web.overall_status import Trouble, headline, troubles_of
+from ecc_listener.web.overall_status import PageProblem, headline, problems_of
 from ecc_listener.web.preferences import Preferences, ago, iso
 from ecc_listener.web.responses import data, page, preferences_of, render, wants_json
 from ecc_listener.web.snapshot import Snapshot
 
-_MAX_CARDS, _MAX_TROUBLES = 200, 10
+_MAX_CARDS, _MAX_PROBLEMS = 200, 10
 _AGO = "<!--ago-->"
-"""Where a card says how long ago its reading is: a moving target, so not within what is compared."""
+"""Where a card says how old its reading is. It changes all the time, so it isn't compared."""
 
 
 class View(NamedTuple):
-    """What the page shows; `cards` are the rooms' HTML by the id of their element, in order."""
+    """What the page shows; `cards` has the HTML of each room by the id of its element, in order."""
 
-    verdict: Markup
+    status: Markup
     cards: dict[str, Markup]
     last_us: int | None
 
     @property
     def parts(self) -> dict[str, str]:
-        """Give all that can change, by the id of its element."""
-        return {"verdict": self.verdict, "newest": iso(self.last_us) if self.last_us else "", **self.cards}
+        """Everything that can change, by the id of its element."""
+        return {"status": self.status, "newest": iso(self.last_us) if self.last_us else "", **self.cards}
 
     @property
     def version(self) -> str:
-        """Identify what is shown."""
+        """A short text that identifies what is shown."""
         return blake2s("\0".join(self.parts.values()).encode(errors="replace"), digest_size=9).hexdigest()
 
 
 def view(snapshot: Snapshot, preferences: Preferences) -> View:
-    """Put together what a viewer sees."""
+    """Return what a viewer sees."""
     last_us = max((room.last_us for room in snapshot.rooms), default=None)
-    troubles = troubles_of(snapshot, preferences)
+    problems = problems_of(snapshot, preferences)
     by_sensor: dict[str, tuple[str, ...]] = {}
-    for trouble in troubles:
-        by_sensor[trouble.sensor] = (*by_sensor.get(trouble.sensor, ()), trouble.headline)
+    for problem in problems:
+        by_sensor[problem.sensor] = (*by_sensor.get(problem.sensor, ()), problem.headline)
     cards = {
         key(room.name): _card(room, by_sensor.get(room.name, ()), preferences)
         for room in in_order(snapshot.rooms, by_sensor)[:_MAX_CARDS]
     }
     said = render(
-        "verdict.html",
+        "status.html",
         preferences,
         snapshot.at_us,
-        headline=headline(troubles),
-        troubles=troubles[:_MAX_TROUBLES],
-        more=len(troubles) - _MAX_TROUBLES,
+        headline=headline(problems),
+        problems=problems[:_MAX_PROBLEMS],
+        more=len(problems) - _MAX_PROBLEMS,
     )
     return View(said, cards, last_us)
 
 
-def in_order(rooms: Iterable[Room], in_trouble: Iterable[str]) -> list[Room]:
-    """Sort rooms: trouble first, the gravest before, then by place and name."""
-    rank = {name: place for place, name in enumerate(in_trouble)}
+def in_order(rooms: Iterable[Room], with_problems: Iterable[str]) -> list[Room]:
+    """Sort rooms: problem first, the gravest before, then by place and name."""
+    rank = {name: place for place, name in enumerate(with_problems)}
     return sorted(rooms, key=lambda room: (rank.get(room.name, len(rank)), room.title.casefold(), room.name))
 
 
 @lru_cache(1_000)
-def _card(room: Room, troubles: tuple[str, ...], preferences: Preferences) -> Markup:
-    return render("room.html", preferences, 0, room=card(room, troubles, preferences))
+def _card(room: Room, problems: tuple[str, ...], preferences: Preferences) -> Markup:
+    return render("room.html", preferences, 0, room=card(room, problems, preferences))
 
 
 def rooms(request: Request) -> Response:
-    """Show the rooms."""
-    snapshot: Snapshot = request.app.state.observer.look()
+    """Return the view."""
+    snapshot: Snapshot = request.app.state.observer.snapshot()
     if wants_json(request):
         return data(_described(snapshot))
     seen = view(snapshot, preferences_of(request))
@@ -84,7 +84,7 @@ def rooms(request: Request) -> Response:
     return page(
         request,
         "rooms.html",
-        verdict=seen.verdict,
+        overall=seen.status,
         cards=[html.replace(_AGO, ago(last_us[one], snapshot.at_us)) for one, html in seen.cards.items()],
         sensors=len(snapshot.rooms),
         last_us=seen.last_us,
@@ -94,24 +94,24 @@ def rooms(request: Request) -> Response:
 
 
 def _described(snapshot: Snapshot) -> dict[str, object]:
-    troubles = troubles_of(snapshot, Preferences("f", "UTC"))
+    problems = problems_of(snapshot, Preferences("f", "UTC"))
     return {
         "at_utc": utc_text(snapshot.at_us),
-        "is_well": not troubles,
-        "troubles": [_trouble(one) for one in troubles],
+        "is_well": not problems,
+        "troubles": [_problem(one) for one in problems],
         "rooms": [_room(one) for one in snapshot.rooms],
     }
 
 
-def _trouble(trouble: Trouble) -> dict[str, object]:
-    since_utc = utc_text(trouble.since_us) if trouble.since_us is not None else None
+def _problem(problem: PageProblem) -> dict[str, object]:
+    since_utc = utc_text(problem.since_us) if problem.since_us is not None else None
     return {
-        "kind": trouble.kind,
-        "sensor": trouble.sensor or None,
-        "headline": trouble.headline,
+        "kind": problem.kind,
+        "sensor": problem.sensor or None,
+        "headline": problem.headline,
         "since_utc": since_utc,
-        "cause": trouble.cause,
-        "advice": trouble.advice,
+        "cause": problem.cause,
+        "advice": problem.advice,
     }
 
 

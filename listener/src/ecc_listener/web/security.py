@@ -1,7 +1,7 @@
-"""What stands before every view: who may ask, for what, and what every answer carries.
+"""What every request has to pass, and the headers of every response.
 
-A page of somebody else's could point a name of its own at this machine (DNS rebinding) and then read what is
-here in its visitor's name. So without a password the page answers only to names that nobody outside can own.
+A foreign web site could point its own name at this machine (DNS rebinding) and then read the page through a
+visitor's browser. So without a password the page answers only to names that nobody on the internet can own.
 """
 
 import re
@@ -15,7 +15,7 @@ from ecc_listener.web.auth import BasicAuth
 from ecc_listener.web.responses import problem
 
 HEADERS = {
-    # Nothing from anywhere else, and no script or style within the page.
+    # Nothing from other sites, and no script or style within the page.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -32,22 +32,22 @@ _MAX_QUERY = 4000
 _OWN_NAME = re.compile(
     r"""(?ix)
     \[ [0-9a-f:.]+ \] | [0-9]+ (\.[0-9]+){3}            # an address
-    | [a-z0-9_-]+                                       # a name of one word: of this network
+    | [a-z0-9_-]+                                       # a name of one word, which is local
     | ([a-z0-9_-]+\.)+ (localhost|local|lan|home\.arpa|internal|test)   # names that nobody can register
     """
 )
 
 
 def is_own_name(host: str) -> bool:
-    """Say whether a Host header names an address, or a name that nobody on the internet can own."""
+    """Return whether a Host header is an address, or a name that nobody on the internet can own."""
     return bool(_OWN_NAME.fullmatch(re.sub(r":\d{1,5}$", "", host).removesuffix(".")))
 
 
 class SecurityMiddleware:
-    """Lets through what may pass, and puts the headers on every answer."""
+    """Checks every request, and adds the headers to every response."""
 
     def __init__(self, app: ASGIApp, gate: BasicAuth) -> None:
-        """Take the application behind, and who knows the password."""
+        """Protect `app` with `gate`."""
         self._app = app
         self._gate = gate
 
@@ -77,12 +77,12 @@ class SecurityMiddleware:
         if scope["method"] not in {"GET", "HEAD"}:
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         if len(scope["query_string"]) > _MAX_QUERY:
-            raise HTTPException(414, "The address is too long; ask for less at once.")
+            raise HTTPException(414, "The address is too long. Ask for less at once.")
         if not self._gate.is_closed and not is_own_name(headers.get("host", "")):
             raise HTTPException(
                 421,
-                "Without a password this page answers only to addresses and to names of this network. "
-                "Next step: open it by its address, or write username,password into secrets/web_credentials.",
+                "Without a password, this page answers only to addresses and local names. "
+                "Open it by its IP address, or write username,password into secrets/web_credentials.",
             )
         client = scope.get("client") or ("", 0)
         if scope["path"] != "/health":

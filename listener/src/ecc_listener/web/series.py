@@ -1,8 +1,8 @@
-"""A sensor and a range of time go in, what a chart draws of it comes out: a bounded number of points.
+"""What a chart draws of a sensor in a time range: a bounded number of points.
 
-Short ranges give the readings themselves; longer ones lowest, mean and highest of equal spans, so that a year
-is as quick to draw as a day and no peak gets lost. Where more than about three readings are missing stands a
-point without values: a gap.
+Short ranges have the readings themselves; longer ones the lowest, mean and highest values of equal steps, so
+that a year is as quick to draw as a day and no peak gets lost. Where more than about three readings are
+missing there is a point without values: a gap.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,44 +14,44 @@ from ecc_listener.history.query import Bucket, History, Row
 from ecc_listener.storage.connection import utc_us
 
 MAX_POINTS = 2_200
-"""Of one sensor in one answer: two weeks of readings every ten minutes, and a few more."""
+"""Of one sensor in one response: two weeks of readings every ten minutes, and a few more."""
 MEASURES = ("temperature_f", "humidity_percent", "dew_point_f")
 _SECOND_US = 1_000_000
 _HOUR_S, _DAY_S = 3600, 86_400
 _MAX_RANGE_OF_READINGS_S = 15 * _DAY_S
 _MAX_READINGS = 10_000
-"""Looked at in one request for one sensor; where there are more of them the summaries answer."""
+"""Read in one request for one sensor; if there are more, rollups are used."""
 _ENOUGH_POINTS = 400
 _GAP_INTERVALS = 4.5
-"""From one reading to the next: three may be missing, and one may be late."""
+"""The longest time between readings without a gap: three may be missing, and one may be late."""
 _USUAL_INTERVAL_S = 600.0
 
 Band: TypeAlias = tuple[float, float, float] | None
-"""Lowest, mean and highest; of one reading all the same."""
+"""Lowest, mean and highest; all the same for one reading."""
 
 
 class Point(NamedTuple):
-    """One span of time. Without readings it is a gap."""
+    """One step of time; a gap if it has no readings."""
 
     time_s: float
-    """Seconds since 1970: of the reading, or of the span's middle."""
+    """Seconds since 1970: of the reading, or of the middle of the step."""
     readings: int
     bands: tuple[Band, Band, Band]
     """In the order of `MEASURES`."""
 
 
 class Series(NamedTuple):
-    """What is drawn of one sensor."""
+    """The points of one sensor."""
 
     step_s: int
-    """Seconds of one span; 0: each point is a reading."""
+    """Seconds in one step; 0 if each point is a reading."""
     interval_s: float
-    """How far the readings usually lie apart."""
+    """The usual time between readings."""
     points: list[Point]
 
 
 def series(history: History, sensor: str, start_us: int, end_us: int, most: int) -> Series:
-    """Give a sensor's points of a range, in time order: at most `most`, and the gaps between them.
+    """Return a sensor's points in a range, in the order of time: at most `most`, and the gaps between them.
 
     Raises:
         StoreError: a file can't be read.
@@ -68,7 +68,7 @@ def series(history: History, sensor: str, start_us: int, end_us: int, most: int)
     points = [_of_bucket(bucket, bucket_s) for bucket in buckets]
     step_s = bucket_s * max(1, -(-len(points) // most))
     if step_s > bucket_s:
-        points = list(_spans(points, step_s))
+        points = list(_steps(points, step_s))
     interval_s = step_s / median(point.readings for point in points) if points else _USUAL_INTERVAL_S
     return _with_gaps(step_s, interval_s, points)
 
@@ -80,7 +80,7 @@ def _of_readings(rows: list[Row], length_s: float, most: int) -> Series:
     step_s = 0
     if len(points) > most:
         step_s = max(1, round(length_s / min(most, _ENOUGH_POINTS)))
-        points = list(_spans(points, step_s))
+        points = list(_steps(points, step_s))
     return _with_gaps(step_s, interval_s, points)
 
 
@@ -103,12 +103,12 @@ def _of_bucket(bucket: Bucket, bucket_s: int) -> Point:
 
 
 def _band(low: float | None, mean: float | None, high: float | None) -> Band:
-    """Give a band; an original's row may lack a value."""
+    """Return a band; None if a value is missing."""
     return None if low is None or mean is None or high is None else (low, mean, high)
 
 
-def _spans(points: Iterable[Point], step_s: int) -> Iterator[Point]:
-    """Join the points of each span of so many seconds since 1970 to one."""
+def _steps(points: Iterable[Point], step_s: int) -> Iterator[Point]:
+    """Yield one point for each step of so many seconds since 1970."""
     for number, group in groupby(points, lambda point: point.time_s // step_s):
         members = list(group)
         bands = _joined(members, 0), _joined(members, 1), _joined(members, 2)
@@ -124,7 +124,7 @@ def _joined(points: list[Point], measure: int) -> Band:
 
 
 def _with_gaps(step_s: int, interval_s: float, points: list[Point]) -> Series:
-    """Put an empty point between two that lie too far apart."""
+    """Return the points, with an empty one between two that are too far apart."""
     longest_s = max(1.5 * step_s, _GAP_INTERVALS * interval_s)
     whole = points[:1]
     for before, after in pairwise(points):

@@ -1,4 +1,4 @@
-"""`ecc-listener web`: the page's server, on one address, bounded in connections and patience."""
+"""`ecc-listener web`: the page's server, with bounds for connections and slow requests."""
 
 import asyncio
 import socket
@@ -20,10 +20,10 @@ _STOP_WITHIN_S = 2
 
 
 def main(settings: Settings, _arguments: dict[str, object]) -> int:
-    """Serve the page until SIGTERM or SIGINT; give the exit status.
+    """Serve the page until SIGTERM or SIGINT; return the exit status.
 
     Raises:
-        SettingsError: the port can't be had, or the password's file is malformed.
+        SettingsError: the port is in use, or the credentials file is malformed.
 
     """
     try:
@@ -41,7 +41,7 @@ def main(settings: Settings, _arguments: dict[str, object]) -> int:
         log_level="error",
         access_log=False,
         server_header=False,
-        # Who asks is who is connected; a header may say anything.
+        # The client is whoever is connected; a header may say anything.
         proxy_headers=False,
         limit_concurrency=_MAX_CONNECTIONS,
         timeout_keep_alive=_KEEP_S,
@@ -54,26 +54,26 @@ def main(settings: Settings, _arguments: dict[str, object]) -> int:
 
 
 def address(settings: Settings) -> str:
-    """Give the page's address for a browser."""
+    """Return the address of the page for a browser."""
     host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
     return f"http://{host}:{settings.web_port}"
 
 
 def _bound(settings: Settings) -> socket.socket:
-    place = settings.web_host, settings.web_port
+    endpoint = settings.web_host, settings.web_port
     try:
-        family = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server(place, family=family, backlog=256)
-        # asyncio does it only for sockets that it makes itself. Without it an answer waits 40 ms.
+        family = socket.getaddrinfo(*endpoint, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.create_server(endpoint, family=family, backlog=256)
+        # asyncio does this only for sockets that it creates itself. Without it a response waits 40 ms.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
-        problem = f"web_port: {settings.web_port} of {settings.web_host} can't be had: {error.strerror}"
+        problem = f"web_port: can't use port {settings.web_port} of {settings.web_host}: {error.strerror}"
         raise SettingsError([f"{problem}; choose another --web_host or --web_port"]) from None
     return listening
 
 
 class _Protocol(H11Protocol):
-    """Ends a connection on which no whole request comes: many of those would keep everybody else out."""
+    """Ends a connection that never completes a request: many of those would keep everybody else out."""
 
     _patience: asyncio.TimerHandle | None = None
 

@@ -1,6 +1,6 @@
-"""What the page knows of the rooms at one moment: one look for all viewers, and never two for one change.
+"""What the page knows about the rooms at one moment, read once for all viewers and only after a change.
 
-Whether the file has changed is seen from its size and time, without opening it.
+A change of the file is recognised by its size and time, without opening it.
 """
 
 import threading
@@ -18,11 +18,11 @@ from ecc_listener.web.latest import Latest, Room
 from ecc_listener.web.reader import reading
 
 _FRESH_US = 500_000
-_ANEW_US = 60_000_000
+_MAX_AGE_US = 60_000_000
 
 
 class Snapshot(NamedTuple):
-    """The rooms, open notices, the gravest first, and the listener; `fault`: why the file can't be read."""
+    """Rooms, open notices (the most severe first) and health; `fault` says why the file can't be read."""
 
     at_us: int
     rooms: tuple[Room, ...]
@@ -32,45 +32,45 @@ class Snapshot(NamedTuple):
 
 
 class Observer:
-    """Gives the newest sight, from as few looks into the file as there are changes."""
+    """Reads snapshots, as rarely as possible."""
 
     def __init__(self, settings: Settings, now_us: Callable[[], int]) -> None:
-        """Look at nothing yet."""
+        """Prepare; nothing is read yet."""
         self._settings = settings
         self._now_us = now_us
         self._latest = Latest()
-        self._sight: Snapshot | None = None
+        self._last: Snapshot | None = None
         self._signature: object = None
         self._read_us = 0
         self._lock = threading.Lock()
 
-    def look(self) -> Snapshot:
-        """Give what is known now; at most half a second old."""
+    def snapshot(self) -> Snapshot:
+        """Return a snapshot that is at most half a second old."""
         with self._lock:
             now_us = self._now_us()
-            if self._sight and 0 <= now_us - self._sight.at_us < _FRESH_US:
-                return self._sight
-            told = health.read(self._settings.health_file_path)
+            if self._last and 0 <= now_us - self._last.at_us < _FRESH_US:
+                return self._last
+            status = health.read(self._settings.health_file_path)
             signature = _signature(self._settings.database_file_path)
-            is_known = self._sight and signature == self._signature and 0 <= now_us - self._read_us < _ANEW_US
-            if self._sight and is_known and self._sight.fault is None:
-                self._sight = self._sight._replace(at_us=now_us, health=told)
+            is_fresh = 0 <= now_us - self._read_us < _MAX_AGE_US
+            if self._last and signature == self._signature and is_fresh and self._last.fault is None:
+                self._last = self._last._replace(at_us=now_us, health=status)
             else:
-                self._sight = self._read(now_us, told)
+                self._last = self._read(now_us, status)
                 self._signature, self._read_us = signature, now_us
-            return self._sight
+            return self._last
 
-    def _read(self, now_us: int, told: Health | None) -> Snapshot:
+    def _read(self, now_us: int, status: Health | None) -> Snapshot:
         try:
             with reading(self._settings.database_file_path) as connection:
                 rooms = tuple(self._latest.read(connection, now_us))
                 notices = [one for one in open_now(connection) if not KINDS[one.kind].is_event]
                 notices.sort(key=lambda one: (KINDS[one.kind].rank, one.since_us))
-                return Snapshot(now_us, rooms, tuple(notices), told, None)
+                return Snapshot(now_us, rooms, tuple(notices), status, None)
         except StoreError as error:
-            # What was seen last is better than nothing, as long as it is said.
-            seen = self._sight or Snapshot(now_us, (), (), None, None)
-            return seen._replace(at_us=now_us, health=told, fault=str(error))
+            # The last snapshot is better than nothing, as long as the page says so.
+            seen = self._last or Snapshot(now_us, (), (), None, None)
+            return seen._replace(at_us=now_us, health=status, fault=str(error))
 
 
 def _signature(database: Path) -> object:

@@ -1,4 +1,4 @@
-"""The view Stack: whether the listener runs, how much comes in, what lies on the disk, backup and mail."""
+"""The view System: whether the listener is running, how much arrives, disk, backup and mail."""
 
 import os
 import sqlite3
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ecc_listener.notifications import outbox
@@ -23,7 +23,7 @@ _MAX_COUNTED = 100_000
 
 
 class Sizes(NamedTuple):
-    """What lies on the disk, in bytes."""
+    """Sizes on the disk, in bytes."""
 
     database: int
     archives: int
@@ -32,28 +32,28 @@ class Sizes(NamedTuple):
     total: int | None
 
 
-class Stack(NamedTuple):
-    """How the stack stands. Counts are None where the database can't be read."""
+class System(NamedTuple):
+    """The state of the system. Counts are None if the database can't be read."""
 
     sensors: int
     readings_hour: int | None
     readings_day: int | None
     rejected_day: int | None
-    letters_waiting: int | None
-    letter_sent_us: int | None
-    """When the last letter was sent."""
+    mails_waiting: int | None
+    mail_sent_us: int | None
+    """When the last mail was sent."""
     channels: int | None
-    """To how many addresses letters go; 0: mail is off."""
+    """To how many addresses mails are sent; 0 if no mail is set up."""
     sizes: Sizes
     archived_us: int | None
     backup_us: int | None
     backup_answers: bool
-    """Whether the folder of the backups can be looked into."""
+    """Whether the backup folder responds."""
     fault: str | None
 
 
-def look(settings: Settings, backups: BackupFolder, snapshot: Snapshot) -> Stack:
-    """Gather it."""
+def read(settings: Settings, backups: BackupFolder, snapshot: Snapshot) -> System:
+    """Return the state of the system."""
     database = settings.database_file_path
     fault: str | None = None
     counts = _Counts()
@@ -62,13 +62,13 @@ def look(settings: Settings, backups: BackupFolder, snapshot: Snapshot) -> Stack
             counts = _counts(connection, snapshot)
     except StoreError as error:
         fault = str(error)
-    made = archives(database)
-    modified_us = [int(status.st_mtime * 1e6) for path in made if (status := _stat(path))]
-    backup, answers = backups.look()
-    return Stack(
+    archived = archives(database)
+    modified_us = [int(status.st_mtime * 1e6) for path in archived if (status := _stat(path))]
+    backup, answers = backups.newest()
+    return System(
         len(snapshot.rooms),
         *counts,
-        sizes=_sizes(database, made),
+        sizes=_sizes(database, archived),
         archived_us=max(modified_us, default=None),
         backup_us=round(backup.timestamp() * 1e6) if backup else None,
         backup_answers=answers,
@@ -80,8 +80,8 @@ class _Counts(NamedTuple):
     readings_hour: int | None = None
     readings_day: int | None = None
     rejected_day: int | None = None
-    letters_waiting: int | None = None
-    letter_sent_us: int | None = None
+    mails_waiting: int | None = None
+    mail_sent_us: int | None = None
     channels: int | None = None
 
 
@@ -100,7 +100,7 @@ def _counts(connection: sqlite3.Connection, snapshot: Snapshot) -> _Counts:
 
 
 def _count(connection: sqlite3.Connection, name: str, since_us: int) -> int:
-    """Count a sensor's readings since a time; who sends like mad is counted up to a bound."""
+    """Return the number of a sensor's readings since a time, up to a bound."""
     query = "SELECT 1 FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? LIMIT ?"
     counted = connection.execute(
         f"SELECT count(*) FROM ({query})", (name, utc_text(since_us), _MAX_COUNTED)
@@ -109,14 +109,14 @@ def _count(connection: sqlite3.Connection, name: str, since_us: int) -> int:
     return count
 
 
-def _sizes(database: Path, made: list[Path]) -> Sizes:
+def _sizes(database: Path, archived: list[Path]) -> Sizes:
     live = sum(_size(Path(f"{database}{end}")) for end in ("", "-wal"))
     try:
         disk = os.statvfs(database.parent)
     except OSError:
-        return Sizes(live, sum(map(_size, made)), len(made), None, None)
+        return Sizes(live, sum(map(_size, archived)), len(archived), None, None)
     free, total = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
-    return Sizes(live, sum(map(_size, made)), len(made), free, total)
+    return Sizes(live, sum(map(_size, archived)), len(archived), free, total)
 
 
 def _size(path: Path) -> int:
@@ -131,39 +131,39 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def stack(request: Request) -> Response:
-    """Show the state of the stack."""
+def system(request: Request) -> Response:
+    """Return the view."""
     state = request.app.state
-    snapshot: Snapshot = state.observer.look()
-    found = look(state.settings, state.backup_folder, snapshot)
+    snapshot: Snapshot = state.observer.snapshot()
+    found = read(state.settings, state.backup_folder, snapshot)
     if wants_json(request):
         return data(_described(found, snapshot))
-    return page(request, "stack.html", stack=found, snapshot=snapshot)
+    return page(request, "system.html", system=found, snapshot=snapshot)
 
 
-def _described(found: Stack, snapshot: Snapshot) -> dict[str, object]:
-    told = snapshot.health
+def _described(found: System, snapshot: Snapshot) -> dict[str, object]:
+    health = snapshot.health
     return {
         "at_utc": utc_text(snapshot.at_us),
         "listener": None
-        if told is None
+        if health is None
         else {
-            "started_utc": told.started_utc,
-            "written_utc": told.written_utc,
-            "last_message_utc": told.last_message_utc,
-            "broker_fault": told.broker_fault,
-            "store_fault": told.store_fault,
-            "mail_fault": told.mail_fault,
-            "messages": told.messages,
-            "readings": told.rows,
-            "rejected": told.rejected,
+            "started_utc": health.started_utc,
+            "written_utc": health.written_utc,
+            "last_message_utc": health.last_message_utc,
+            "broker_fault": health.broker_fault,
+            "store_fault": health.store_fault,
+            "mail_fault": health.mail_fault,
+            "messages": health.messages,
+            "readings": health.rows,
+            "rejected": health.rejected,
         },
         "sensors": found.sensors,
         "readings_last_hour": found.readings_hour,
         "readings_last_day": found.readings_day,
         "rejected_last_day": found.rejected_day,
-        "letters_waiting": found.letters_waiting,
-        "last_letter_utc": None if found.letter_sent_us is None else utc_text(found.letter_sent_us),
+        "letters_waiting": found.mails_waiting,
+        "last_letter_utc": None if found.mail_sent_us is None else utc_text(found.mail_sent_us),
         "mail_ways": found.channels,
         "database_bytes": found.sizes.database,
         "archives_bytes": found.sizes.archives,
@@ -176,4 +176,10 @@ def _described(found: Stack, snapshot: Snapshot) -> dict[str, object]:
     }
 
 
-ROUTES: list[BaseRoute] = [Route("/stack", stack), Route("/api/stack", stack)]
+ROUTES: list[BaseRoute] = [
+    Route("/system", system),
+    Route("/api/system", system),
+    # The addresses of version 3.0, for bookmarks and programs.
+    Route("/stack", lambda _request: RedirectResponse("/system", 301)),
+    Route("/api/stack", lambda _request: RedirectResponse("/api/system", 301)),
+]

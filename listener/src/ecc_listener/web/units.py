@@ -13,12 +13,12 @@ _YEARS_S = 10 * 365 * 24 * 3600
 
 
 def choose(request: Request) -> Response:
-    """Note the units and go back to where the viewer came from."""
+    """Store the units and return to where the viewer came from."""
     units = request.path_params["units"]
     if units not in UNITS:
         raise HTTPException(404)
     came_from = urlsplit(request.headers.get("referer", ""))
-    # Never to another site: only the path of where the viewer says to come from counts.
+    # Never to another site: only the path of the Referer header is used.
     path = "/" + came_from.path.lstrip("/\\")
     back = f"{path}?{came_from.query}" if came_from.query else path
     answer = RedirectResponse(back, 303, {"Cache-Control": "no-store"})

@@ -55,7 +55,7 @@ function tellLost() {
   if (lost) return;
   lost = new Date();
   const time = lost.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
-  line.textContent = `This page has lost its server at ${time}. What it shows is what was known then; it tries again by itself.`;
+  line.textContent = `This page lost the connection to its server at ${time}. It shows what was known then, and tries to reconnect.`;
 }
 
 function show({ order, parts }) {
@@ -63,7 +63,7 @@ function show({ order, parts }) {
   if (rooms.tagName !== "UL" && order.length) return location.reload();
   for (const [id, html] of Object.entries(parts)) {
     if (id === "newest") document.getElementById(id)?.setAttribute("datetime", html);
-    else if (id === "verdict") document.getElementById(id).innerHTML = html;
+    else if (id === "status") document.getElementById(id).innerHTML = html;
     else replace(id, html);
   }
   arrange(order);

@@ -49,7 +49,7 @@ async function load() {
     lines = found;
     draw();
   } catch (error) {
-    if (error.name !== "AbortError") state.textContent = `The readings did not come: ${error.message}`;
+    if (error.name !== "AbortError") state.textContent = `The readings could not be loaded: ${error.message}`;
   }
   if (!signal.aborted) document.body.removeAttribute("aria-busy");
 }
@@ -114,7 +114,7 @@ function tell() {
 function stepWords() {
   if (!lines.some((line) => line.times.length)) return "";
   const step = Math.max(0, ...lines.map((line) => line.step));
-  return step ? `Each point stands for ${format.duration(step)}: mean, and the band from lowest to highest.` : "Each point is a reading.";
+  return step ? `Each point is the mean of ${format.duration(step)}; the band shows the lowest and highest values.` : "Each point is a reading.";
 }
 
 function tellTable() {
@@ -186,7 +186,7 @@ form.addEventListener("change", (event) => {
   const { name, id } = event.target;
   if (name === "sensor" && form.querySelectorAll("[name=sensor]:checked").length > most) {
     event.target.checked = false;
-    state.textContent = `No more than ${most} rooms at once: take one away first.`;
+    state.textContent = `At most ${most} rooms at once: deselect one first.`;
     return;
   }
   if (id === "from" || id === "to") {

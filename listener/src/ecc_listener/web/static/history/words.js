@@ -24,7 +24,7 @@ export function tellLines(list, chart) {
   if (chart.hasComfort) {
     const item = document.createElement("li");
     item.className = "comfort";
-    item.textContent = `Comfort band: ${chart.comfort.join(" to ")} %.`;
+    item.textContent = `Comfortable range: ${chart.comfort.join(" to ")} %.`;
     items.push(item);
   }
   list.replaceChildren(...items);
