@@ -98,7 +98,7 @@ def test_the_backup_takes_the_place_of_what_was_there_which_is_kept(
     assert re.fullmatch(r"db-before-restore-[\dT-]+Z\.sqlite3", aside)
     assert ask(live.with_name(aside), "SELECT count(*) FROM ECCTempHum") == [(30,)]
     told = capsys.readouterr().out
-    assert "20 readings of 1 sensors, 2026-03-01" in told
+    assert "20 readings of 1 sensor, 2026-03-01" in told
     assert "10 of its readings are not in the backup; --merge keeps them" in told
     assert f"The previous database is now {aside}" in told
     bursts(live, 4)

@@ -12,7 +12,7 @@ from ecc_listener.history.query import History
 from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.history.rollups import Bucket, RollupFile, RollupFileError, Step, rollup_path
 from ecc_listener.readings.reading import decode
-from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
+from ecc_listener.storage.connection import StoreError, open_readonly, utc_us
 from ecc_listener.storage.files import archives
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
@@ -91,12 +91,12 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def counted(house: House) -> int:
-    with closing(connect_readonly(rollup_path(house.path))) as connection:
+    with closing(open_readonly(rollup_path(house.path))) as connection:
         return int(connection.execute("SELECT coalesce(sum(readings), 0) FROM Hour").fetchone()[0])
 
 
 def sources(house: House) -> int:
-    with closing(connect_readonly(rollup_path(house.path))) as connection:
+    with closing(open_readonly(rollup_path(house.path))) as connection:
         return int(connection.execute("SELECT count(*) FROM Source").fetchone()[0])
 
 

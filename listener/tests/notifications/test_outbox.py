@@ -7,7 +7,7 @@ from ecc_listener.notifications import outbox
 from ecc_listener.notifications.errors import Fault
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import Outcome
-from ecc_listener.storage.schema import migrate
+from ecc_listener.storage.migrate import migrate
 
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
 NOW_US = 1_795_500_000_000_000

@@ -7,7 +7,7 @@ import pytest
 from ecc_listener.notifications import table
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.storage.connection import connect
-from ecc_listener.storage.schema import migrate
+from ecc_listener.storage.migrate import migrate
 
 NOW = 1_795_000_000_000_000
 OPEN = Notice(1, "silent", "ECCTH01", "Office", NOW - 9, None, NOW - 5, 1, {"battery_percent": 4.0}, NOW - 6)

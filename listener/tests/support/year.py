@@ -27,8 +27,9 @@ from ecc_listener.simulator.chance import chance
 from ecc_listener.simulator.climate import sky
 from ecc_listener.simulator.device import Device, _measure, boards, measure
 from ecc_listener.storage.connection import atomic, utc_text
+from ecc_listener.storage.migrate import migrate
 from ecc_listener.storage.quarantine import Arrival, Rejected
-from ecc_listener.storage.schema import CARRIED, migrate
+from ecc_listener.storage.schema import CARRIED
 from ecc_listener.storage.store import Burst, Store
 
 Result = TypeVar("Result")

@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from ecc_listener.storage.connection import StoreError, connect_readonly, explain
+from ecc_listener.storage.connection import StoreError, explain, open_readonly
+from ecc_listener.storage.corruption import check_pages
 
 PARTIAL = ".part"
 """The ending of a file that is not complete yet."""
@@ -33,7 +34,7 @@ def copy_database(source: Path, target: Path, is_stopped: Callable[[], bool]) ->
     plain, packed = (target.with_name(f"{target.name}{end}{PARTIAL}") for end in (".plain", ""))
     try:
         _need_space(source, target.parent)
-        with closing(connect_readonly(source)) as connection:
+        with closing(open_readonly(source)) as connection:
             connection.set_progress_handler(is_stopped, 100_000)
             connection.execute("VACUUM INTO ?", (f"file:{quote(str(plain))}?nolock=1",))
         check_integrity(plain, is_stopped)
@@ -59,9 +60,9 @@ def check_integrity(path: Path, is_stopped: Callable[[], bool] = bool) -> None:
     uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
         connection.set_progress_handler(is_stopped, 100_000)
-        verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(f"malformed: {verdict}")
+        damage = check_pages(connection, "integrity_check")
+    if damage:
+        raise sqlite3.DatabaseError(f"malformed: {damage}")
 
 
 def _compress(plain: Path, packed: Path, is_stopped: Callable[[], bool]) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import Any
 
+from ecc_listener.storage.foreign import read_utc
+
 Row = tuple[Any, ...]
 
 PAGE_SIZES = {1 << power for power in range(9, 17)}
@@ -22,7 +24,7 @@ _POINTER = Struct(">H")
 _REAL = Struct(">d")
 _LENGTHS = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8, 7: 8, 8: 0, 9: 0}
 _NULL, _IS_REAL, _ZERO, _ONE, _BLOB = 0, 7, 8, 9, 12
-_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
 _BEYOND = 1e9
 """No value of a sensor comes near this."""
 
@@ -111,4 +113,4 @@ def _is_sensor(row: Row) -> bool:
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, str) and _TIME.fullmatch(value) is not None
+    return isinstance(value, str) and _TIME.match(value) is not None and read_utc(value) is not None

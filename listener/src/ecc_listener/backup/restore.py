@@ -19,12 +19,14 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from ecc_listener.backup.attach import attached, same_key_exists, same_row_exists
 from ecc_listener.backup.copy import fsync_folder
-from ecc_listener.backup.verify import same_key_exists
-from ecc_listener.storage import archive
+from ecc_listener.storage import archive, foreign
 from ecc_listener.storage.archive import ArchiveWaits
-from ecc_listener.storage.connection import StoreError, archive_marker, connect_readonly, explain
-from ecc_listener.storage.schema import CARRIED, STAYING, migrate
+from ecc_listener.storage.connection import StoreError, archive_marker, explain, open_readonly
+from ecc_listener.storage.corruption import check_pages
+from ecc_listener.storage.migrate import add_columns, extra_columns, migrate
+from ecc_listener.storage.schema import CARRIED, NOTED, STAYING, columns, quoted
 
 _FROM_BACKUP = {"ECCKnownSensor", "ECCRejected", "ECCDelivery", "ECCCounter"}
 _TRIES, _TRY_EVERY_S = 50, 0.1
@@ -46,13 +48,11 @@ def remove_duplicates(new: Path, others: Sequence[Path]) -> int:
     with _writing(new) as connection:
         names = [row[0] for row in connection.execute("SELECT DISTINCT sensorName FROM ECCTempHum")]
         for other in others:
-            _attach(connection, other)
             # An archive that can't be read must not prevent the restore.
-            with suppress(sqlite3.DatabaseError):
+            with suppress(sqlite3.DatabaseError), attached(connection, other):
                 for name in names:
                     span = connection.execute(_SPAN, (name,)).fetchone()
                     count += connection.execute(_DELETE, (name, *span)).rowcount
-            connection.execute("DETACH other")
     return count
 
 
@@ -71,24 +71,35 @@ def carry_over(new: Path, old: Path | None, *, merge: bool) -> None:
                 "UPDATE ECCMailWay SET doneUpTo ="
                 " max(doneUpTo, (SELECT coalesce(max(number), 0) FROM ECCMail))"
             )
-            return
-        _attach(connection, old)
-        connection.execute("BEGIN")
-        if merge:
-            for table in STAYING:
-                connection.execute(
-                    f"INSERT INTO main.{table} SELECT * FROM other.{table} AS one"
-                    f" WHERE NOT EXISTS ({same_key_exists('main', table)}) ORDER BY recordWrittenUTC"
-                )
-            connection.execute("INSERT OR REPLACE INTO main.ECCDelivery SELECT * FROM other.ECCDelivery")
-        connection.execute(
-            "DELETE FROM main.ECCDelivery WHERE NOT EXISTS (SELECT 1 FROM other.ECCDelivery AS still"
-            " WHERE still.burst = ECCDelivery.burst AND still.packets = ECCDelivery.packets)"
-        )
-        for table in CARRIED.keys() - _FROM_BACKUP:
-            connection.execute(f"DELETE FROM main.{table}")
-            connection.execute(f"INSERT INTO main.{table} SELECT * FROM other.{table}")
-        connection.execute("COMMIT")
+        else:
+            with attached(connection, old):
+                _copy_state(connection, merge=merge)
+        connection.executemany("DELETE FROM ECCCounter WHERE name = ?", [(name,) for name in NOTED])
+        foreign.note(connection)
+
+
+def _copy_state(connection: sqlite3.Connection, *, merge: bool) -> None:
+    connection.execute("BEGIN")
+    if merge:
+        for table in STAYING:
+            present = columns(connection, table)
+            extra = extra_columns(connection, table, "other")
+            add_columns(connection, table, [one for one in extra if one[0].lower() not in present])
+            names = ", ".join(map(quoted, columns(connection, table, "other").values()))
+            connection.execute(
+                f"INSERT OR IGNORE INTO main.{table} ({names}) SELECT {names} FROM other.{table} AS one"
+                f" WHERE NOT EXISTS ({same_row_exists('main', table)}) ORDER BY recordWrittenUTC"
+            )
+        connection.execute("INSERT OR REPLACE INTO main.ECCDelivery SELECT * FROM other.ECCDelivery")
+    connection.execute(
+        "DELETE FROM main.ECCDelivery WHERE NOT EXISTS (SELECT 1 FROM other.ECCDelivery AS still"
+        " WHERE still.burst = ECCDelivery.burst AND still.packets = ECCDelivery.packets)"
+    )
+    for table in CARRIED.keys() - _FROM_BACKUP:
+        names = ", ".join(columns(connection, table).values())
+        connection.execute(f"DELETE FROM main.{table}")
+        connection.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM other.{table}")
+    connection.execute("COMMIT")
 
 
 def consolidate(old: Path) -> bool:
@@ -121,8 +132,8 @@ def consolidate(old: Path) -> bool:
 def _is_undamaged(old: Path) -> bool:
     # For reading only: SQLite drops the WAL of a damaged file that it opens for writing.
     try:
-        with closing(connect_readonly(old)) as connection:
-            return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+        with closing(open_readonly(old)) as connection:
+            return check_pages(connection) is None
     except (sqlite3.Error, StoreError):
         return False
 
@@ -171,10 +182,6 @@ def _copy_owner(target: Path, new: Path) -> None:
         os.chown(new, model.st_uid, model.st_gid)
 
 
-def _attach(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("ATTACH ? AS other", (f"file:{quote(str(path))}?mode=ro",))
-
-
 @contextmanager
 def _writing(new: Path) -> Iterator[sqlite3.Connection]:
     """Open a file that nobody else knows yet; it is flushed to the disk afterwards.
@@ -190,8 +197,21 @@ def _writing(new: Path) -> Iterator[sqlite3.Connection]:
             # It is flushed as a whole below, and deleted after a crash.
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA journal_mode = MEMORY")
-            yield connection
+            with _without_triggers(connection):
+                yield connection
         with new.open("rb+") as file:
             os.fsync(file.fileno())
     except (sqlite3.Error, OSError) as error:
         raise StoreError(explain(error, new)) from None
+
+
+@contextmanager
+def _without_triggers(connection: sqlite3.Connection) -> Iterator[None]:
+    """Remove the triggers that somebody has added: what is moved between files is neither new nor deleted."""
+    query = "SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger'"
+    triggers = connection.execute(query).fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER main.{quoted(name)}")
+    yield
+    for _, sql in triggers:
+        connection.execute(sql)

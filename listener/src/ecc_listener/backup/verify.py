@@ -11,20 +11,18 @@ import zlib
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
+from ecc_listener.backup.attach import attached, same_row_exists
 from ecc_listener.backup.copy import check_integrity
-from ecc_listener.storage.connection import StoreError, connect_readonly, explain
-from ecc_listener.storage.schema import MIGRATIONS
+from ecc_listener.storage.connection import StoreError, connect_readonly, explain, open_readonly
+from ecc_listener.storage.migrate import seen_migrations
+from ecc_listener.storage.schema import MIGRATIONS, columns
 
 _GZIP = b"\x1f\x8b"
 _SQLITE = b"SQLite format 3\0"
-_COLUMNS = (
-    *("recordWrittenUTC", "dewPointF", "temperatureF", "relHumidityPercent", "battVoltage", "battPercent"),
-    *("apRSSI", "sensorName"),
-)
 _CONTENTS = """
-    SELECT count(*), count(DISTINCT sensorName), min(recordWrittenUTC), max(recordWrittenUTC) FROM ECCTempHum
+    SELECT count(*), count(DISTINCT sensorName), min(recordWrittenUTC), max(recordWrittenUTC),
+        (SELECT count(*) FROM main.ECCTempHum) - count(*) FROM ECCTempHum
 """
 
 
@@ -35,6 +33,8 @@ class Contents(NamedTuple):
     sensors: int
     first_utc: str | None
     last_utc: str | None
+    unreadable_rows: int
+    """Rows beside the readings that have no sensor's name or no time."""
 
 
 def unpack_backup(backup: Path, target: Path) -> Contents:
@@ -73,13 +73,9 @@ def read_contents(path: Path) -> Contents:
     """
     try:
         with closing(connect_readonly(path)) as connection:
-            return _contents(connection)
+            return Contents(*connection.execute(_CONTENTS).fetchone())
     except sqlite3.Error as error:
         raise StoreError(explain(error, path)) from None
-
-
-def _contents(connection: sqlite3.Connection) -> Contents:
-    return Contents(*connection.execute(_CONTENTS).fetchone())
 
 
 def _write(backup: Path, target: Path) -> None:
@@ -91,7 +87,7 @@ def _write(backup: Path, target: Path) -> None:
             shutil.copyfileobj(packed, plain, 1 << 20)
     elif start == _SQLITE:
         # It may be a copy with a WAL beside it: SQLite reads the two as one.
-        with closing(connect_readonly(backup)) as connection:
+        with closing(open_readonly(backup)) as connection:
             connection.execute("VACUUM INTO ?", (str(target),))
     else:
         raise StoreError(
@@ -107,41 +103,29 @@ def _write(backup: Path, target: Path) -> None:
 
 def _known(path: Path) -> Contents:
     with closing(sqlite3.connect(path)) as connection:
-        columns = tuple(row[1] for row in connection.execute("PRAGMA table_info(ECCTempHum)"))
-        if columns != _COLUMNS:
-            raise StoreError(
-                "it is a database of another program: it has no table ECCTempHum with this program's columns"
-            )
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
+        if not columns(connection, "ECCTempHum"):
+            raise StoreError("it is a database of another program: it has no table ECCTempHum")
+        if seen_migrations(connection)[1]:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
             raise StoreError(
                 f"the backup has schema {version}, this program knows {len(MIGRATIONS)}: it was created by a"
                 " newer version; install that version first"
             )
-        return _contents(connection)
+    return read_contents(path)
 
 
 def count_missing(path: Path, other: Path) -> int:
-    """Return the number of readings of `other` that are not in `path`.
+    """Return the number of rows of `other` that are not in `path`.
 
     Raises:
         StoreError: one of them can't be read.
 
     """
     try:
-        with closing(connect_readonly(other)) as connection:
-            connection.execute("ATTACH ? AS backup", (f"file:{quote(str(path))}?mode=ro",))
+        with closing(open_readonly(other)) as connection, attached(connection, path):
             query = (
-                f"SELECT count(*) FROM main.ECCTempHum AS one WHERE NOT EXISTS ({same_key_exists('backup')})"
+                f"SELECT count(*) FROM main.ECCTempHum AS one WHERE NOT EXISTS ({same_row_exists('other')})"
             )
             return int(connection.execute(query).fetchone()[0])
     except sqlite3.Error as error:
         raise StoreError(explain(error, other)) from None
-
-
-def same_key_exists(schema: str, table: str = "ECCTempHum") -> str:
-    """Return the subquery whether a table of an attached file has a row with the key of the row `one`."""
-    return (
-        f"SELECT 1 FROM {schema}.{table} AS other WHERE other.sensorName = one.sensorName"
-        " AND other.recordWrittenUTC = one.recordWrittenUTC"
-    )

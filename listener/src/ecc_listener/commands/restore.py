@@ -14,6 +14,7 @@ from ecc_listener.backup import restore
 from ecc_listener.backup.verify import Contents, count_missing, read_contents, unpack_backup
 from ecc_listener.history.rollups import rollup_path
 from ecc_listener.local_time import local, local_zone
+from ecc_listener.notifications.wording.phrases import counted
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError, utc_us
 from ecc_listener.storage.files import archives
@@ -68,12 +69,13 @@ def _target(backup: Path, database: Path) -> Path:
 
 
 def _described(contents: Contents, zone: tzinfo) -> str:
+    unreadable = f", {contents.unreadable_rows:,} unreadable rows" if contents.unreadable_rows else ""
     if contents.first_utc is None or contents.last_utc is None:
-        return "no readings"
+        return f"no readings{unreadable}"
     ends = (contents.first_utc, contents.last_utc)
     first, last = (f"{local(utc_us(utc), zone):%Y-%m-%d %H:%M}" for utc in ends)
-    count = f"{contents.readings:,} readings of {contents.sensors:,} sensors"
-    return f"{count}, {first} to {last} (local time)"
+    count = f"{counted(contents.readings, 'reading')} of {counted(contents.sensors, 'sensor')}"
+    return f"{count}, {first} to {last} (local time){unreadable}"
 
 
 def _preview(new: Path, database: Path) -> list[str]:

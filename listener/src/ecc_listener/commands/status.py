@@ -40,10 +40,10 @@ class Sensor:
 
     name: str
     last_utc: str
-    temperature_f: float
-    humidity_percent: float
-    battery_percent: float
-    rssi_dbm: int
+    temperature_f: float | None
+    humidity_percent: float | None
+    battery_percent: float | None
+    rssi_dbm: int | None
     location: str | None
 
 
@@ -66,6 +66,8 @@ class Status:
     last_sensor: str | None
     rows_today: int
     rejected_today: int
+    unreadable_rows: int
+    """Rows of the database and its archives that have no sensor's name or no valid time."""
     database_bytes: int
     archives: int
     archive_bytes: int
@@ -96,7 +98,7 @@ def read_status(settings: Settings, now: datetime) -> Status:
     """Return the status; `fault` names what can't be read."""
     current = health.read(settings.health_file_path)
     status = Status(
-        health.check(settings.health_file_path, now), None, None, 0, 0, 0, 0, 0, 0, None, OFF, [], []
+        health.check(settings.health_file_path, now), None, None, 0, 0, 0, 0, 0, 0, 0, None, OFF, [], []
     )
     if current:
         status.last_message_utc, status.last_sensor = current.last_message_utc, current.last_sensor
@@ -113,7 +115,9 @@ def read_status(settings: Settings, now: datetime) -> Status:
             channels = outbox.states(connection)
             notices = table.open_now(connection)
         today_us = int(midnight.timestamp()) * 1_000_000
-        status.rows_today = History(settings.database_file_path).count(today_us, today_us + _DAY_US)
+        history = History(settings.database_file_path)
+        status.rows_today = history.count(today_us, today_us + _DAY_US)
+        status.unreadable_rows = history.unreadable_rows()
         now_us = int(now.timestamp()) * 1_000_000
         status.notices = [_open(notice, now_us) for notice in notices]
         status.mail = mail_state(channels, now_us, local_zone())
@@ -169,6 +173,7 @@ def format_lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
         f"Last message  {last}",
         f"Today         {status.rows_today:,} readings, {status.rejected_today:,} rejected",
         f"Database      {_megabytes(status.database_bytes)}{archived}",
+        *([f"Not shown     {_unreadable(status.unreadable_rows)}"] if status.unreadable_rows else []),
         f"Log           {_megabytes(status.log_bytes)}",
         f"Backup        {_when(status.last_backup_utc, now) if status.last_backup_utc else 'none yet'}",
         f"Mail          {status.mail}",
@@ -179,15 +184,25 @@ def format_lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
     width = max(len(_label(sensor)) for sensor in status.sensors[:_MANY_SENSORS])
     shown.append(f"{faint}{'Sensor':<{width}}      °F      °C    RH %  batt %   dBm  last reading{plain}")
     for sensor in status.sensors[:_MANY_SENSORS]:
-        celsius = (sensor.temperature_f - 32) / 1.8
+        celsius = None if sensor.temperature_f is None else (sensor.temperature_f - 32) / 1.8
         values = (sensor.temperature_f, celsius, sensor.humidity_percent)
         shown.append(
-            f"{_label(sensor):<{width}}  {'  '.join(f'{value:6.1f}' for value in values)}"
-            f"  {sensor.battery_percent:6.0f}  {sensor.rssi_dbm:4d}  {_when(sensor.last_utc, now)}"
+            f"{_label(sensor):<{width}}  {'  '.join(_number(value, 6, 1) for value in values)}"
+            f"  {_number(sensor.battery_percent, 6)}  {_number(sensor.rssi_dbm, 4)}"
+            f"  {_when(sensor.last_utc, now)}"
         )
     if len(status.sensors) > _MANY_SENSORS:
         shown.append(f"and {len(status.sensors) - _MANY_SENSORS} more; --json lists all of them")
     return shown
+
+
+def _number(value: float | None, width: int, decimals: int = 0) -> str:
+    return f"{'-':>{width}}" if value is None else f"{value:{width}.{decimals}f}"
+
+
+def _unreadable(rows: int) -> str:
+    what = f"{rows:,} rows have" if rows > 1 else "1 row has"
+    return f"{what} no sensor's name or no valid time; they stay in the database"
 
 
 def _label(sensor: Sensor) -> str:

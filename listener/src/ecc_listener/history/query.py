@@ -5,6 +5,7 @@ database from being archived, and loses nothing if it is archived meanwhile. The
 it goes, and what it lacks is read from the databases, so that an answer is the same with or without it.
 """
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any, NamedTuple
 from ecc_listener.history import rollups
 from ecc_listener.history.rollups import STEP_US, Aggregate, Bucket, RollupFile, RollupFileError, Step
 from ecc_listener.storage import files as data_files
-from ecc_listener.storage.connection import StoreError, connect_readonly, utc_text, utc_us
+from ecc_listener.storage.connection import StoreError, connect_readonly, open_readonly, utc_text, utc_us
 from ecc_listener.storage.files import Span
+from ecc_listener.storage.foreign import find_irregularity
 
 __all__ = ["Bucket", "DataFile", "History", "Row"]
 
@@ -124,6 +126,23 @@ class History:
 
         """
         return sum(row[0] for row in self._query_each_file(_COUNT, None, start_us, end_us))
+
+    def unreadable_rows(self) -> int:
+        """Return the number of rows that are no readings: without a sensor's name or a valid time.
+
+        Raises:
+            StoreError: the live file can't be read.
+
+        """
+        count = 0
+        for path in data_files.present(self._database):
+            try:
+                with closing(open_readonly(path)) as connection:
+                    count += find_irregularity(connection, path).unreadable_rows
+            except (StoreError, sqlite3.Error) as error:
+                if path == self._database:
+                    raise StoreError(str(error)) from None
+        return count
 
     def rollups(self, sensor: str, start_us: int, end_us: int, step: Step) -> list[Bucket]:
         """Return one sensor's hours or days of UTC, from the one that contains `start_us` to before `end_us`.

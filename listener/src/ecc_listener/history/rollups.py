@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
+from ecc_listener.storage.connection import StoreError, open_readonly, utc_us
 
 Step = Literal["hour", "day"]
 
@@ -127,7 +127,7 @@ class RollupFile:
 
         """
         try:
-            self._connection = connect_readonly(rollup_path(database))
+            self._connection = open_readonly(rollup_path(database))
         except StoreError as error:
             raise RollupFileError(str(error)) from None
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]

@@ -23,7 +23,8 @@ from pathlib import Path
 from ecc_listener.storage.connection import StoreError, archive_marker, atomic
 from ecc_listener.storage.corruption import SIDE_FILES
 from ecc_listener.storage.files import archives
-from ecc_listener.storage.schema import CARRIED, migrate
+from ecc_listener.storage.migrate import add_columns, extra_columns, migrate
+from ecc_listener.storage.schema import CARRIED, STAYING, columns
 
 CHECKED_EVERY = 1000
 """Readings between two looks at the size, as in the original."""
@@ -42,7 +43,7 @@ def is_due(connection: sqlite3.Connection, max_bytes: int, quarantine_bytes: int
     pages, page_bytes = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _SIZE)
     if pages * page_bytes - quarantine_bytes < max_bytes:
         return False
-    return connection.execute("SELECT 1 FROM ECCTempHum LIMIT 1").fetchone() is not None
+    return connection.execute("SELECT 1 FROM main.ECCTempHum LIMIT 1").fetchone() is not None
 
 
 def tidy(database: Path) -> None:
@@ -61,7 +62,7 @@ def undo(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE ECCRejected SET replayedUTC = NULL WHERE replayedUTC = ?", (_GOES_ON,))
 
 
-def prepare(connection: sqlite3.Connection, database: Path) -> None:
+def prepare(connection: sqlite3.Connection, database: Path, *, has_extra_columns: bool = True) -> None:
     """Make the file that comes next, with what is open in this one, whole on the disk.
 
     Raises:
@@ -71,10 +72,13 @@ def prepare(connection: sqlite3.Connection, database: Path) -> None:
     new = _next(database)
     with filled(new) as next_one:
         for table, columns_and_rows in CARRIED.items():
-            rows = connection.execute(f"SELECT {columns_and_rows}")
+            names = ", ".join(columns(next_one, table).values())
+            rows = connection.execute(f"SELECT {columns_and_rows.replace('*', names, 1)}")
             places = ", ".join("?" * len(rows.description))
-            next_one.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
-        new.chmod(stat.S_IMODE(database.stat().st_mode))
+            next_one.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", rows)
+        for table in STAYING if has_extra_columns else ():
+            add_columns(next_one, table, extra_columns(connection, table))
+        new.chmod(stat.S_IMODE(database.stat().st_mode) | stat.S_IWUSR)
 
 
 @contextmanager

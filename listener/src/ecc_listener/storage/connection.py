@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from ecc_listener.storage import foreign
+
 _BUSY_TIMEOUT_S = 2.0
 _ARCHIVE_POLL_S, _ARCHIVE_POLLS, _ARCHIVE_WITHIN_S = 0.05, 50, 10
 _FAULTS = {
@@ -54,7 +56,26 @@ def archive_marker(database: Path) -> Path:
 
 
 def connect_readonly(path: Path) -> sqlite3.Connection:
-    """Open a file for reading, whether its writer lives, was killed, or closed it.
+    """Open a file with readings for reading, as `open_readonly` does; its rows are read as `foreign` says.
+
+    Raises:
+        StoreError: there is no such file, it can't be read, or it is another program's.
+
+    """
+    connection = open_readonly(path)
+    try:
+        foreign.adapt(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(explain(error, path)) from None
+    except foreign.OtherDatabaseError as error:
+        connection.close()
+        raise StoreError(str(error)) from None
+    return connection
+
+
+def open_readonly(path: Path) -> sqlite3.Connection:
+    """Open a file for reading as it is, whether its writer lives, was killed, or closed it.
 
     If the listener wants to archive it, that comes first, so that readers can't keep it from happening. A
     closed file has no WAL, and in a folder that this process can't write to SQLite then opens it only as

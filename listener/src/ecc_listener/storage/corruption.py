@@ -5,13 +5,16 @@ It is moved aside with its `-wal` and `-shm` as `{name}-damaged-{last written}{e
 """
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from operator import ne
 from pathlib import Path
 from urllib.parse import quote
 
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.storage.files import beside
+from ecc_listener.storage.schema import COLUMNS, columns
 
 CHECKED_WHOLE_BYTES = 64 << 20
 """Up to this size a file is checked as a whole when it is opened; a larger one as far as it is used."""
@@ -24,14 +27,13 @@ _DAMAGED_TEXTS = (
     *("Could not decode", "unsupported file format", "already exists", "no such table: ECC", "has no column"),
 )
 """What SQLite says with the code of a wrong statement; those of this program are right."""
-_MAX_VERSION = 1000
+_RULES = ("NULL value in", "CHECK constraint failed", " value in ", "non-unique entry in index")
+"""What the check says of rows that break a rule."""
+_MAX_FOUND = 1000
+_GARBLED_CHARACTERS = 2
 _TIMEOUT_S = 2.0
 _MAX_NAMES = 1000
 _OURS = {"ECCTempHum", "ECCTempHumSensor", "ECCRejected"}
-_COLUMNS = {
-    *("recordWrittenUTC", "dewPointF", "temperatureF", "relHumidityPercent"),
-    *("battVoltage", "battPercent", "apRSSI", "sensorName"),
-}
 
 
 class DamagedError(Exception):
@@ -75,14 +77,37 @@ def look(path: Path, inode: int = 0) -> None:
                 f"{path} is another program's database (tables {shown}) and is left alone; "
                 "give another database_file_path, or move it away"
             )
-        columns = {row[1] for row in connection.execute("PRAGMA table_info(ECCTempHum)")}
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if (tables and not columns >= _COLUMNS) or version not in range(_MAX_VERSION):
-            raise DamagedError("its tables are not as this program makes them")
-        if path.stat().st_size <= CHECKED_WHOLE_BYTES:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise DamagedError(" ".join(str(found).split()))
+        if _is_garbled(_OURS, tables) or _is_garbled(COLUMNS, columns(connection, "ECCTempHum").values()):
+            raise DamagedError("the names of its tables or columns are garbled")
+        if path.stat().st_size <= CHECKED_WHOLE_BYTES and (found := check_pages(connection)):
+            raise DamagedError(found)
+
+
+def check_pages(connection: sqlite3.Connection, check: str = "quick_check") -> str | None:
+    """Return what is physically damaged in a file, or None.
+
+    That a row breaks a rule which somebody has added to a table is no damage.
+
+    Raises:
+        sqlite3.Error: it can't be read.
+
+    """
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    for (found,) in connection.execute(f"PRAGMA {check}({_MAX_FOUND})"):
+        if found != "ok" and not any(text in found for text in _RULES):
+            return " ".join(str(found).split())
+    return None
+
+
+def _is_garbled(expected: Iterable[str], present: Iterable[str]) -> bool:
+    """Return whether a name is missing and another one differs from it in one or two characters."""
+    there = {name.lower() for name in present}
+    return any(
+        len(name) == len(other) and sum(map(ne, name.lower(), other)) <= _GARBLED_CHARACTERS
+        for name in expected
+        if name.lower() not in there
+        for other in there
+    )
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from ecc_listener.storage.connection import utc_text
 from ecc_listener.storage.files import is_archived
 from ecc_listener.storage.quarantine import Arrival
+from ecc_listener.storage.schema import COLUMNS, SENSOR_COLUMNS
 
 _MAX_KNOWN_SENSORS = 10_000
+_INSERT = f"INSERT INTO main.ECCTempHum ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 _About = tuple[str | None, ...]
 """Location, MAC and software version."""
@@ -78,19 +80,20 @@ class Rows:
 
 
 def _insert_rows(connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
-    connection.executemany("INSERT INTO ECCTempHum VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.executemany(_INSERT, rows)
 
 
 def _insert_about(connection: sqlite3.Connection, name: str, since_us: int, about: _About) -> None:
     while _is_taken(connection, "ECCTempHumSensor", name, utc_text(since_us)):
         since_us += 1
     connection.execute(
-        "INSERT INTO ECCTempHumSensor VALUES (?, ?, ?, ?, ?)", (utc_text(since_us), name, *about)
+        f"INSERT INTO main.ECCTempHumSensor ({', '.join(SENSOR_COLUMNS)}) VALUES (?, ?, ?, ?, ?)",
+        (utc_text(since_us), name, *about),
     )
 
 
 def _is_taken(connection: sqlite3.Connection, table: str, name: str, utc: str) -> bool:
-    query = f"SELECT 1 FROM {table} WHERE sensorName = ? AND recordWrittenUTC = ?"
+    query = f"SELECT 1 FROM main.{table} WHERE sensorName = ? AND recordWrittenUTC = ?"
     return connection.execute(query, (name, utc)).fetchone() is not None
 
 

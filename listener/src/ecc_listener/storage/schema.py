@@ -1,12 +1,17 @@
 """The tables: the original's two, unchanged, and what delivery, mail and archive need beside them.
 
-`MIGRATIONS` is append-only. `PRAGMA user_version` says how many of them a file has seen, so an original
-database (0) opens and goes on as it is.
+`MIGRATIONS` is append-only; `migrate` brings a file up to date with it.
 """
 
+import re
 import sqlite3
 
-from ecc_listener.storage.connection import StoreError, atomic
+TIME, NAME = "recordWrittenUTC", "sensorName"
+NUMBERS = ("dewPointF", "temperatureF", "relHumidityPercent", "battVoltage", "battPercent", "apRSSI")
+COLUMNS = (TIME, *NUMBERS, NAME)
+"""The original's columns of a reading, in its order."""
+SENSOR_COLUMNS = (TIME, NAME, "location", "MACaddress", "softwareVersion")
+"""The original's columns of what a sensor reports about itself."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     # 1: the original's tables, and the readings' delivery.
@@ -90,7 +95,44 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX ECCNotice_pending_idx ON ECCNotice (number) WHERE done = 0",
         "CREATE TABLE ECCWatch (sensorName TEXT PRIMARY KEY, memory TEXT NOT NULL) WITHOUT ROWID",
     ),
+    # 5: the same view with each column by its name: somebody may have added columns to the original's tables.
+    (
+        "DROP VIEW IF EXISTS ECCLatest",
+        """
+        CREATE VIEW ECCLatest AS
+        WITH RECURSIVE sensor(name) AS (
+            SELECT min(sensorName) FROM ECCTempHum
+            UNION ALL
+            SELECT (SELECT min(sensorName) FROM ECCTempHum WHERE sensorName > name) FROM sensor
+            WHERE name IS NOT NULL)
+        SELECT measured.recordWrittenUTC, measured.dewPointF, measured.temperatureF,
+            measured.relHumidityPercent, measured.battVoltage, measured.battPercent, measured.apRSSI,
+            measured.sensorName,
+            coalesce(about.location, before.location) AS location,
+            coalesce(about.MACaddress, before.MACaddress) AS MACaddress,
+            coalesce(about.softwareVersion, before.softwareVersion) AS softwareVersion
+        FROM sensor
+        JOIN ECCTempHum AS measured ON measured.sensorName = sensor.name AND measured.recordWrittenUTC =
+            (SELECT max(recordWrittenUTC) FROM ECCTempHum WHERE sensorName = sensor.name)
+        LEFT JOIN ECCTempHumSensor AS about ON about.rowid =
+            (SELECT max(rowid) FROM ECCTempHumSensor WHERE sensorName = sensor.name)
+        LEFT JOIN ECCKnownSensor AS before ON before.sensorName = sensor.name
+        UNION ALL
+        SELECT before.recordWrittenUTC, before.dewPointF, before.temperatureF, before.relHumidityPercent,
+            before.battVoltage, before.battPercent, before.apRSSI, before.sensorName, before.location,
+            before.MACaddress, before.softwareVersion
+        FROM ECCKnownSensor AS before
+        WHERE NOT EXISTS (SELECT 1 FROM ECCTempHum WHERE sensorName = before.sensorName)
+        """,
+    ),
 )
+
+CREATE = re.compile(r"\s*CREATE (TABLE|VIEW|INDEX)( IF NOT EXISTS)? (\w+)")
+"""What a statement of a migration creates: kind, condition, name."""
+
+NOTED_ROW, NOTED_IRREGULAR, NOTED_UNREADABLE = "rows checked up to", "irregular rows", "unreadable rows"
+NOTED = (NOTED_ROW, NOTED_IRREGULAR, NOTED_UNREADABLE)
+"""Names in `ECCCounter` for what was found in the rows of this file: see foreign.py."""
 
 STAYING = ("ECCTempHum", "ECCTempHumSensor")
 """Tables whose rows stay in the file in which they were written, when it becomes an archive."""
@@ -100,7 +142,7 @@ CARRIED = {
     "ECCRejected": "receivedUTC, topic, payload, reason, NULL FROM ECCRejected"
     " WHERE replayedUTC IS NULL ORDER BY rowid",
     "ECCDelivery": "* FROM ECCDelivery",
-    "ECCCounter": "* FROM ECCCounter",
+    "ECCCounter": f"* FROM ECCCounter WHERE name NOT IN {NOTED}",
     "ECCMail": "* FROM ECCMail",
     "ECCMailWay": "* FROM ECCMailWay",
     "ECCNotice": "* FROM ECCNotice",
@@ -109,21 +151,12 @@ CARRIED = {
 """Every other table, with what of it goes on in the next file: its rows, in its columns' order."""
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a file to the newest schema, one transaction a step.
+def columns(connection: sqlite3.Connection, table: str, schema: str = "main") -> dict[str, str]:
+    """Return the columns of a table that can be written, by their names in lower case; empty without one."""
+    rows = connection.execute(f"PRAGMA {schema}.table_xinfo({quoted(table)})")
+    return {name.lower(): name for _, name, _, _, _, _, hidden in rows if not hidden}
 
-    Raises:
-        StoreError: the file was written by a newer version of this program.
 
-    """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise StoreError(
-            f"the database is of schema {version}, this program knows {len(MIGRATIONS)}: "
-            "it was written by a newer version; install that one"
-        )
-    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
-        with atomic(connection):
-            for statement in statements:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
+def quoted(name: str) -> str:
+    """Return a name as SQL writes it, whatever characters it has."""
+    return '"' + name.replace('"', '""') + '"'

@@ -8,19 +8,20 @@ the same burst is to be committed again, also when it is unknown whether the fai
 import logging
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ecc_listener.mqtt.deliveries import Packet, pack, unpack
 from ecc_listener.readings.reading import Reading
-from ecc_listener.storage import archive, corruption, lock, quarantine
+from ecc_listener.storage import archive, corruption, foreign, lock, quarantine
 from ecc_listener.storage.connection import StoreError, atomic, connect, explain, utc_text
 from ecc_listener.storage.corruption import DamagedError
 from ecc_listener.storage.insert import Rows
+from ecc_listener.storage.migrate import migrate
 from ecc_listener.storage.quarantine import Arrival, Rejected
-from ecc_listener.storage.schema import migrate
 
 Result = TypeVar("Result")
 
@@ -57,6 +58,8 @@ class Store:
         self._failed = False
         self._damage_met = 0
         self._inode = 0
+        self._refusal: str | None = None
+        self._unreadable_rows = 0
         self._connection: sqlite3.Connection | None = None
         self._lock = lock.hold(path)
         try:
@@ -219,18 +222,27 @@ class Store:
             if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
                 self._failed = True
                 self._disconnect()
+            if isinstance(error, sqlite3.IntegrityError):
+                self._refusal = str(error)
             if corruption.is_damage(error):
                 self._meet_damage(error)
             raise StoreError(explain(error, self.path)) from error
 
     def _opened(self) -> sqlite3.Connection:
         archive.tidy(self.path)
+        _clear_read_only(self.path)
         corruption.look(self.path, self._inode)
         connection = connect(self.path)
         try:
             self._settle(connection)
             migrate(connection)
             archive.undo(connection)
+            refusal, self._refusal = self._refusal, None
+            if foreign.has_rules(connection) and (refusal := foreign.refusal(connection) or refusal):
+                self._begin_anew(connection, refusal)
+                connection.close()
+                return self._opened()
+            self._adapt(connection)
             self._rows.forget()
             self._quarantine_bytes = quarantine.size_bytes(connection)
             self._inode = self.path.stat().st_ino
@@ -238,6 +250,28 @@ class Store:
             connection.close()
             raise
         return connection
+
+    def _adapt(self, connection: sqlite3.Connection) -> None:
+        """Have rows that another program wrote read as what they mean; log how many mean nothing."""
+        unreadable = foreign.note(connection).unreadable_rows
+        foreign.adapt(connection, self.path)
+        if unreadable and unreadable != self._unreadable_rows:
+            _log.warning(
+                "%s: %s without a sensor's name or a valid time; they stay in the file and are not shown",
+                self.path,
+                f"{unreadable:,} rows are" if unreadable > 1 else "1 row is",
+            )
+        self._unreadable_rows = unreadable
+
+    def _begin_anew(self, connection: sqlite3.Connection, refusal: str) -> None:
+        """Archive a file whose table takes no new readings, because of a rule that somebody has added."""
+        archive.prepare(connection, self.path, has_extra_columns=False)
+        made = archive.make(connection, self.path)
+        _log.warning(
+            "The database takes no new readings (%s); it is now the archive %s, and a new one has begun",
+            refusal,
+            made.name,
+        )
 
     def _is_in_place(self) -> bool:
         """Say whether the file's name still means the file that is open."""
@@ -285,3 +319,13 @@ class Store:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()
+
+
+def _clear_read_only(path: Path) -> None:
+    """Make a file writable that is this user's own: copied from a CD, it is read-only."""
+    for ending in corruption.SIDE_FILES:
+        with suppress(OSError):
+            file = Path(f"{path}{ending}")
+            status = file.stat()
+            if status.st_uid == os.geteuid() and not status.st_mode & stat.S_IWUSR:
+                file.chmod(stat.S_IMODE(status.st_mode) | stat.S_IWUSR)
