@@ -17,15 +17,15 @@ down: ## Stop and remove the containers; the data stays
 	@listener/scripts/compose down
 
 .PHONY: restart
-restart: ## Bring every edit of settings, configuration and secrets into effect
+restart: ## Apply every edit of settings, configuration and secrets
 	@listener/scripts/up --recreate
 
 .PHONY: setup
-setup: ## Make .env, folders and passwords, without starting anything
+setup: ## Create .env, folders and passwords, without starting anything
 	@listener/scripts/setup
 
 .PHONY: logs
-logs: ## Follow what broker and listener say (Ctrl-C ends it)
+logs: ## Follow the logs of the containers (Ctrl-C ends it)
 	@listener/scripts/compose logs --tail 50 --follow
 
 .PHONY: status
@@ -34,15 +34,15 @@ status: ## Show containers, connection, last message, sensors and sizes
 	@listener/scripts/compose exec -T listener ecc-listener status
 
 .PHONY: sql
-sql: ## Look into the database and its newest archives with SQL, without changing anything
+sql: ## Open a read-only SQL shell over the database and its newest archives
 	@listener/scripts/sql
 
 .PHONY: backup
-backup: ## Copy database and settings to data/backup now; SECRETS=yes takes the passwords, too
+backup: ## Back up database and settings to data/backup now; SECRETS=yes includes passwords
 	@listener/scripts/backup $(if $(filter yes,$(SECRETS)),--with-secrets)
 
 .PHONY: restore
-restore: ## Put a backup back, after asking: FILE=data/backup/...; MERGE=yes, YES=yes
+restore: ## Restore a backup, after asking: FILE=data/backup/...; MERGE=yes, YES=yes
 	@listener/scripts/restore "$(FILE)" $(if $(filter yes,$(YES)),--yes) $(if $(filter yes,$(MERGE)),--merge)
 
 .PHONY: export
@@ -50,39 +50,39 @@ export: ## Write readings to standard output: make export OPTIONS="--from 2026-0
 	@listener/scripts/compose exec -T listener ecc-listener export $(OPTIONS)
 
 .PHONY: recover
-recover: ## Read what can be read of a damaged database that was moved aside
+recover: ## Recover what can be read from a damaged database that was moved aside
 	@listener/scripts/compose exec -T listener ecc-listener recover
 
 .PHONY: replay
-replay: ## Decode what was no reading again, after an update that understands more
+replay: ## Decode rejected messages again, after an update
 	@listener/scripts/compose exec -T listener ecc-listener replay
 
 .PHONY: add-sensor
-add-sensor: ## Give a sensor a user of its own at the broker: NAME=...
+add-sensor: ## Give a sensor its own account at the broker: NAME=...
 	@listener/scripts/add-sensor "$(NAME)"
 
 .PHONY: test-mail
-test-mail: ## Send one test mail, or say what keeps it from being sent
+test-mail: ## Send one test mail, or say what prevents it
 	@listener/scripts/compose run --rm --no-deps -T listener test-mail
 
 .PHONY: simulate
-simulate: ## Play sensors against the running stack (Ctrl-C ends it); OPTIONS="--sensors 20 ..."
+simulate: ## Publish readings of simulated sensors (Ctrl-C ends it); OPTIONS="--sensors 20 ..."
 	@listener/scripts/simulate $(OPTIONS)
 
 .PHONY: base-images
-base-images: ## Make stand-ins for the official images from Debian's packages
+base-images: ## Build replacements for the official images from Debian's packages
 	@listener/scripts/base-images
 
 ##@ Without Docker
 
 .PHONY: demo
-demo: .venv/bin/ecc-listener ## Show it all: broker, listener and simulated rooms
+demo: .venv/bin/ecc-listener ## See it all without Docker: broker, listener, page and simulated rooms
 	@.venv/bin/ecc-listener demo
 
 ##@ Development
 
 .PHONY: venv
-venv: .venv/bin/ecc-listener ## Install the program for this user into .venv
+venv: .venv/bin/ecc-listener ## Install the program into .venv
 
 .venv/bin/ecc-listener: listener/requirements-demo.txt listener/pyproject.toml
 	@listener/scripts/venv $(PYTHON) listener/requirements-demo.txt
@@ -97,7 +97,7 @@ venv: .venv/bin/ecc-listener ## Install the program for this user into .venv
 	@touch $@
 
 .PHONY: test
-test: test-setup .venv/.dev lint ## Run the checks and all tests; as root this installs what they need
+test: test-setup .venv/.dev lint ## Run all checks and tests; as root this installs what they need
 	@listener/scripts/test
 
 .PHONY: test-setup
@@ -109,9 +109,9 @@ lint: .venv/.dev ## Check style, types, scripts, compose file and Dockerfile
 	@listener/scripts/lint
 
 .PHONY: bench
-bench: .venv/.bench ## Measure speed, size and quiet, each beside a reference (20 minutes)
+bench: .venv/.bench ## Measure speed, memory and disk use against references (20 minutes)
 	@.venv/bin/python listener/benchmarks/bench.py $(PARTS)
 
 .PHONY: faults
-faults: test-setup .venv/.dev ## Run the long matrix of faults (an hour); CYCLES=10 for a tenth of it
+faults: test-setup .venv/.dev ## Run the long fault matrix (an hour); CYCLES=10 runs a tenth of it
 	@cd listener/tests && PYTHONPATH=stack ../../.venv/bin/python -m faults $(PARTS)

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts share: how they speak, and how they find Docker.
+# What the scripts share: how they print messages, and how they find Docker.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
@@ -9,7 +9,7 @@ say() { printf '%s\n' "$*"; }
 
 title() { printf '%s%s%s\n' "$bold" "$*" "$plain"; }
 
-# die WHAT NEXT_STEP: what is wrong, and what to do
+# die WHAT NEXT_STEP: print what is wrong and what to do, and exit with 1
 die() {
     printf '%s\n  Next step: %s\n' "$1" "$2" >&2
     exit 1
@@ -17,16 +17,16 @@ die() {
 
 find_docker() {
     command -v docker >/dev/null ||
-        die "Docker isn't installed." "install Docker Engine (on Debian: apt install docker.io docker-compose), then make up"
+        die "Docker isn't installed." "install Docker Engine (on Debian: apt install docker.io docker-compose), then run make up"
     local answer
     answer=$(docker version --format '{{.Server.Version}}' 2>&1) && return
     case $answer in
-        *"ermission denied"*) die "User $(id -un) may not use Docker." "sudo usermod -aG docker $(id -un), log in anew, then make up" ;;
-        *) die "The Docker Engine isn't running." "sudo systemctl start docker, then make up" ;;
+        *"ermission denied"*) die "User $(id -un) is not allowed to use Docker." "run sudo usermod -aG docker $(id -un), log in again, then run make up" ;;
+        *) die "The Docker Engine isn't running." "run sudo systemctl start docker, then make up" ;;
     esac
 }
 
-# Sets the array $compose: the plugin of Docker, or the program of its own.
+# Set the array $compose to the Docker plugin or the separate program.
 # shellcheck disable=SC2034
 find_compose() {
     if docker compose version >/dev/null 2>&1; then
@@ -34,18 +34,18 @@ find_compose() {
     elif command -v docker-compose >/dev/null; then
         compose=(docker-compose)
     else
-        die "Docker Compose isn't installed." "install it (on Debian: apt install docker-compose), then make up"
+        die "Docker Compose isn't installed." "install it (on Debian: apt install docker-compose), then run make up"
     fi
 }
 
 need_setup() {
-    [ -f .env ] && [ -f secrets/mosquitto_passwd ] || die "Nothing is set up yet." "make up"
+    [ -f .env ] && [ -f secrets/mosquitto_passwd ] || die "Nothing is set up yet." "run make up"
 }
 
-# value NAME: what .env says
+# value NAME: print the value in .env
 value() { sed -n "s/^$1=//p" .env | tail -n 1; }
 
-# The folder of the backups, on this machine.
+# Print the folder for backups on this machine.
 backup_folder() {
     local folder
     folder=$(value BACKUP_FOLDER)
@@ -54,12 +54,12 @@ backup_folder() {
 
 user_of() { cut -d, -f1 "$1" | tr -d ' \r\n'; }
 
-# allow USER "ACCESS TOPIC": at the broker, unless the file says something of that user already
+# allow USER "ACCESS TOPIC": add a right at the broker, unless the file already has this user
 allow() {
     grep -qx "user $1" mosquitto/acl || printf '\nuser %s\ntopic %s\n' "$1" "$2" >>mosquitto/acl
 }
 
-# The mirror that this machine uses, or nothing: then whoever asks takes a default.
+# Print the Debian mirror that this machine uses, or nothing.
 debian_mirror() {
     sed -nE 's/^(URIs: *|deb (\[[^]]*\] )?)(https?:[^ ]+\/debian\/?)( .*)?$/\3/p' \
         /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list.d/*.list 2>/dev/null |

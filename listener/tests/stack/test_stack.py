@@ -307,7 +307,7 @@ def test_a_backup_is_put_back_and_what_came_since_is_kept_aside_or_merged(stack:
     until(lambda: stack.count() == rows + 7)
     unasked = stack.run("make", "restore", f"FILE={database}")
     assert unasked.returncode != 0
-    assert "Nobody is here to be asked" in unasked.stderr
+    assert "This needs your confirmation" in unasked.stderr
     assert stack.count() == rows + 7
     for merge, left in (("MERGE=yes", rows + 7), ("MERGE=no", rows)):
         done = stack.run("make", "restore", f"FILE={database}", "YES=yes", merge)
@@ -444,7 +444,7 @@ def test_a_sensor_added_may_publish_at_once(stack: Project) -> None:
     client.loop_stop()
     assert stack.container("broker") == broker
     assert stack.run("make", "add-sensor", "NAME=a b").returncode != 0
-    assert "knows a user ECCTH07 already" in stack.run("make", "add-sensor", "NAME=ECCTH07").stderr
+    assert "already has a user ECCTH07" in stack.run("make", "add-sensor", "NAME=ECCTH07").stderr
 
 
 def test_make_restart_brings_every_edit_into_effect(stack: Project) -> None:
@@ -464,11 +464,11 @@ def test_make_restart_brings_every_edit_into_effect(stack: Project) -> None:
     (stack.folder / "secrets/sensor_credentials").write_text("sensor,a new password\n")
     env.write_text(env.read_text().replace("WEB_ADDRESS=127.0.0.1", "WEB_ADDRESS=0.0.0.0"))
     open_page = stack.run("make", "restart")
-    assert "Everybody in the network can see it: it has no password." in open_page.stdout
+    assert "Everybody in the network can see it, because it has no password." in open_page.stdout
     (stack.folder / "secrets/web_credentials").write_text("church,a page's password\n")
     restart = stack.run("make", "restart")
     assert restart.returncode == 0, restart.stdout + restart.stderr
-    assert "user church, password behind the comma" in restart.stdout
+    assert "user church; the password is after the comma" in restart.stdout
     assert "a page's password" not in restart.stdout
     assert stack.page().status_code == 401
     assert stack.page(auth=("church", "a page's password")).status_code == 200
