@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecc_listener.demo.processes import Stage, StageError
-from ecc_listener.simulator.device import boards, history
+from ecc_listener.simulator.device import create_devices, measure_all
 from support.brokers import until
 
 END = datetime(2026, 3, 15, 10, 20, tzinfo=UTC)
@@ -43,12 +43,14 @@ def test_the_broker_is_for_this_machine_alone(stage: Stage) -> None:
 
 
 def test_history_is_as_the_sensors_would_have_sent_it(stage: Stage) -> None:
-    sensors = boards(6)
+    sensors = create_devices(6)
     length = timedelta(days=30)
     assert stage.write_history(sensors, END, length) == 25_920
     with closing(sqlite3.connect(stage.database)) as connection:
         query = "SELECT temperatureF, sensorName FROM ECCTempHum ORDER BY recordWrittenUTC, sensorName"
-        expected = [(one.temperature_f, one.sensor_name) for _, one in history(sensors, END - length, END)]
+        expected = [
+            (one.temperature_f, one.sensor_name) for _, one in measure_all(sensors, END - length, END)
+        ]
         assert connection.execute(query).fetchall() == expected
         assert connection.execute("SELECT count(*) FROM ECCTempHumSensor").fetchone() == (5,)
         assert connection.execute("SELECT count(*) FROM ECCDelivery").fetchone() == (0,)

@@ -135,6 +135,15 @@ def test_sensors_misbehave_in_the_order_in_which_they_are_named(
     assert [names.count(name) for name in ("ECCTH01", "ECCTH02", "ECCTH03")] == [10, 3, 5]
 
 
+def test_an_empty_place_in_the_list_is_a_sensor_that_behaves(
+    broker: Mosquitto, subscriber: Subscriber, folder: Path
+) -> None:
+    simulate(folder, broker.port, "--sensors=3", "--every=0.1", "--count=5", "--misbehave=,,silent")
+    until(lambda: len(subscriber.messages) == 5 + 5 + 3)
+    names = [reading.sensor_name for reading in subscriber.readings]
+    assert [names.count(name) for name in ("ECCTH01", "ECCTH02", "ECCTH03")] == [5, 5, 3]
+
+
 def test_two_sensors_with_one_client_id_cut_each_other_off(broker: Mosquitto, folder: Path) -> None:
     done = simulate(folder, broker.port, "--sensors=2", "--every=0.2", "--count=10", "--misbehave=clash")
     assert "Broker cut ECCTH02 off; trying again" in done.stdout
@@ -213,10 +222,10 @@ def test_on_a_terminal_one_line_is_written_over(broker: Mosquitto, folder: Path)
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--misbehave=naughty"], "'naughty' is none of silent, frozen, garbage"),
+        (["--misbehave=naughty"], "'naughty' is not one of silent, pause, frozen, garbage"),
         (["--sensors=1", "--misbehave=silent,frozen"], "misbehave: 2 misbehaviours need as many sensors"),
-        (["--sensors=0"], "'0' is no number from 1 to 500"),
-        (["--every=often"], "'often' is no number from 0 to 86400"),
+        (["--sensors=0"], "'0' is not a number from 1 to 500"),
+        (["--every=often"], "'often' is not a number from 0 to 86400"),
         (
             ["--sensor_credentials_file_path=none"],
             "sensor_credentials_file_path: the file none does not exist",

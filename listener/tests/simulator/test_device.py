@@ -7,7 +7,14 @@ import pytest
 
 from ecc_listener.readings.reading import Reading, decode
 from ecc_listener.simulator.climate import dew_point_c
-from ecc_listener.simulator.device import INTERVAL, boards, encode, history, measure, payload
+from ecc_listener.simulator.device import (
+    INTERVAL,
+    create_devices,
+    encode,
+    measure,
+    measure_all,
+    payload_at,
+)
 
 AT = datetime(2026, 3, 15, 10, 20, tzinfo=UTC)
 SAMPLE = (
@@ -21,12 +28,12 @@ def test_a_reading_is_written_as_the_firmware_writes_it() -> None:
 
 
 def test_what_is_sent_decodes_to_what_was_measured() -> None:
-    for board in boards(12):
-        assert decode(payload(board, AT)) == measure(board, AT)
+    for device in create_devices(12):
+        assert decode(payload_at(device, AT)) == measure(device, AT)
 
 
 def test_sensors_are_named_one_after_the_other_and_are_all_different() -> None:
-    sensors = boards(8)
+    sensors = create_devices(8)
     assert [sensor.name for sensor in sensors[:2]] == ["ECCTH01", "ECCTH02"]
     assert [sensor.location for sensor in sensors] == [
         *("Office", "Nave", "Sacristy", "Organ loft", "Hall", None, "Office 2", "Nave 2")
@@ -37,24 +44,32 @@ def test_sensors_are_named_one_after_the_other_and_are_all_different() -> None:
 
 
 def test_the_sixth_sensor_has_the_older_firmware_of_seven_fields() -> None:
-    assert [payload(board, AT).count(b"&") + 1 for board in boards(7)] == [10, 10, 10, 10, 10, 7, 10]
+    assert [payload_at(device, AT).count(b"&") + 1 for device in create_devices(7)] == [
+        10,
+        10,
+        10,
+        10,
+        10,
+        7,
+        10,
+    ]
 
 
 def test_the_same_sensor_says_the_same_at_the_same_time() -> None:
-    assert payload(boards(1, seed=5)[0], AT) == payload(boards(1, seed=5)[0], AT)
-    assert payload(boards(1, seed=5)[0], AT) != payload(boards(1, seed=6)[0], AT)
+    assert payload_at(create_devices(1, seed=5)[0], AT) == payload_at(create_devices(1, seed=5)[0], AT)
+    assert payload_at(create_devices(1, seed=5)[0], AT) != payload_at(create_devices(1, seed=6)[0], AT)
 
 
 def test_the_dew_point_fits_temperature_and_humidity() -> None:
-    reading = measure(boards(1)[0], AT)
+    reading = measure(create_devices(1)[0], AT)
     dew_f = 32 + 1.8 * dew_point_c((reading.temperature_f - 32) / 1.8, reading.humidity_percent)
     assert reading.dew_point_f == pytest.approx(dew_f, abs=0.02)
 
 
 def test_a_battery_discharges_for_a_year_and_is_replaced() -> None:
-    board = boards(1)[0]
+    device = create_devices(1)[0]
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    weeks = [measure(board, start + timedelta(weeks=week)) for week in range(110)]
+    weeks = [measure(device, start + timedelta(weeks=week)) for week in range(110)]
     rises = [week for week, (a, b) in enumerate(pairwise(weeks)) if b.battery_v > a.battery_v + 0.5]
     assert len(rises) in {1, 2}
     assert min(one.battery_percent for one in weeks) < 25
@@ -62,15 +77,15 @@ def test_a_battery_discharges_for_a_year_and_is_replaced() -> None:
 
 
 def test_the_signal_is_noisy_around_its_mean() -> None:
-    board = boards(1)[0]
-    seen = {measure(board, AT + timedelta(minutes=10 * step)).rssi_dbm for step in range(300)}
+    device = create_devices(1)[0]
+    seen = {measure(device, AT + timedelta(minutes=10 * step)).rssi_dbm for step in range(300)}
     assert 4 < len(seen) < 15
     assert all(-95 < rssi_dbm < -40 for rssi_dbm in seen)
 
 
 def test_history_is_complete_in_order_and_the_same_as_single_readings() -> None:
-    sensors = boards(3)
-    rows = list(history(sensors, AT, AT + timedelta(days=1)))
+    sensors = create_devices(3)
+    rows = list(measure_all(sensors, AT, AT + timedelta(days=1)))
     assert len(rows) == 3 * 144
     times = [at_us for at_us, _ in rows]
     assert times == sorted(times)
@@ -81,5 +96,5 @@ def test_history_is_complete_in_order_and_the_same_as_single_readings() -> None:
 
 
 def test_history_ends_before_its_end() -> None:
-    assert len(list(history(boards(1), AT, AT + 3 * INTERVAL))) == 3
-    assert not list(history(boards(1), AT, AT))
+    assert len(list(measure_all(create_devices(1), AT, AT + 3 * INTERVAL))) == 3
+    assert not list(measure_all(create_devices(1), AT, AT))

@@ -6,29 +6,38 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ecc_listener.readings.reading import NotAReading, Reading, decode
-from ecc_listener.simulator.device import boards, measure, payload
-from ecc_listener.simulator.misbehaviour import CLASH, LOCKED_OUT, MISBEHAVIOURS, Sending, Turn, sendings
+from ecc_listener.simulator.device import create_devices, measure, payload_at
+from ecc_listener.simulator.misbehaviour import (
+    CLASH,
+    LOCKED_OUT,
+    MISBEHAVIOURS,
+    OutgoingMessage,
+    Turn,
+    messages_of,
+)
 
-BOARD = boards(1)[0]
+DEVICE = create_devices(1)[0]
 START = datetime(2026, 3, 15, 10, 20, tzinfo=UTC)
 STEP = timedelta(minutes=10)
 
 
-def turns(name: str | None, count: int) -> list[list[Sending]]:
-    return [sendings(Turn(BOARD, number, START + number * STEP, STEP), name) for number in range(count)]
+def turns(name: str | None, count: int) -> list[list[OutgoingMessage]]:
+    return [messages_of(Turn(DEVICE, number, START + number * STEP, STEP), name) for number in range(count)]
 
 
-def readings(sent: Iterable[list[Sending]]) -> list[Reading]:
-    return [decode(sending.payload) for turn in sent for sending in turn]
+def readings(sent: Iterable[list[OutgoingMessage]]) -> list[Reading]:
+    return [decode(message.payload) for turn in sent for message in turn]
 
 
 def well_behaved(count: int) -> list[Reading]:
-    return [measure(BOARD, START + number * STEP) for number in range(count)]
+    return [measure(DEVICE, START + number * STEP) for number in range(count)]
 
 
 @pytest.mark.parametrize("name", [None, CLASH, LOCKED_OUT])
 def test_a_sensor_that_behaves_sends_one_reading_a_turn(name: str | None) -> None:
-    assert turns(name, 5) == [[Sending(payload(BOARD, START + number * STEP))] for number in range(5)]
+    assert turns(name, 5) == [
+        [OutgoingMessage(payload_at(DEVICE, START + number * STEP))] for number in range(5)
+    ]
 
 
 def test_silent_falls_silent_after_three_readings() -> None:
@@ -36,7 +45,7 @@ def test_silent_falls_silent_after_three_readings() -> None:
 
 
 def test_frozen_never_changes() -> None:
-    assert {turn[0].payload for turn in turns("frozen", 20)} == {payload(BOARD, START)}
+    assert {turn[0].payload for turn in turns("frozen", 20)} == {payload_at(DEVICE, START)}
 
 
 def test_garbage_is_never_a_reading() -> None:
@@ -52,8 +61,8 @@ def test_duplicate_sends_each_message_twice() -> None:
 
 
 def test_retained_asks_the_broker_to_keep_it() -> None:
-    assert all(sending.retain for turn in turns("retained", 3) for sending in turn)
-    assert not any(sending.retain for turn in turns(None, 3) for sending in turn)
+    assert all(message.retain for turn in turns("retained", 3) for message in turn)
+    assert not any(message.retain for turn in turns(None, 3) for message in turn)
 
 
 def test_burst_holds_ten_readings_back_and_sends_them_in_order() -> None:
@@ -70,6 +79,10 @@ def test_flat_battery_empties_and_changes_nothing_else() -> None:
     assert sent[5]._replace(battery_v=0, battery_percent=0) == well_behaved(6)[5]._replace(
         battery_v=0, battery_percent=0
     )
+
+
+def test_pause_misses_ten_readings_and_comes_back() -> None:
+    assert [len(turn) for turn in turns("pause", 20)] == [1] * 4 + [0] * 10 + [1] * 6
 
 
 def test_cold_cools_down_to_just_above_freezing() -> None:
@@ -100,7 +113,7 @@ def test_weak_loses_two_of_three_and_has_hardly_any_signal() -> None:
 def test_replaced_keeps_the_name_and_changes_the_board() -> None:
     sent = readings(turns("replaced", 5))
     assert {one.sensor_name for one in sent} == {"ECCTH01"}
-    assert [one.mac == BOARD.mac for one in sent] == [True, True, True, False, False]
+    assert [one.mac == DEVICE.mac for one in sent] == [True, True, True, False, False]
 
 
 def test_newer_says_the_same_in_another_form() -> None:

@@ -23,9 +23,8 @@ from ecc_listener.notifications.notice import Notification
 from ecc_listener.notifications.outbox import Outcome
 from ecc_listener.readings.reading import Reading
 from ecc_listener.settings import Settings, load
-from ecc_listener.simulator.chance import chance
-from ecc_listener.simulator.climate import sky
-from ecc_listener.simulator.device import Device, _measure, boards, measure
+from ecc_listener.simulator.climate import random_fraction, weather_at
+from ecc_listener.simulator.device import Device, create_devices, measure, measure_in
 from ecc_listener.storage.connection import atomic, utc_text
 from ecc_listener.storage.migrate import migrate
 from ecc_listener.storage.quarantine import Arrival, Rejected
@@ -288,7 +287,7 @@ def _batteries_and_boards(year: Script) -> None:
         weak,
         at(200),
         at(205),
-        lambda reading, at_s: None if chance(int(at_s), 7) < 0.2 else reading._replace(rssi_dbm=-89),
+        lambda reading, at_s: None if random_fraction(int(at_s), 7) < 0.2 else reading._replace(rssi_dbm=-89),
     )
     year.facts.append(
         Fact(
@@ -373,7 +372,7 @@ class World:
         scripted = {who for fact in year.facts if fact.what == FLAT for who in fact.names}
         self.boards = [
             board._replace(battery_life_s=1e10) if board.name in scripted else board
-            for board in boards(SENSORS)
+            for board in create_devices(SENSORS)
         ]
         self.turns: list[list[Device]] = [self.boards[phase::PHASES] for phase in range(PHASES)]
         self.now_s, self.jump_s = 0.0, 0.0
@@ -476,15 +475,15 @@ class World:
         self.monitor.note(Burst(1, arrivals, rejected, []))
 
     def _sent(self, effects: dict[str, list[Effect]]) -> Iterator[Reading]:
-        above = sky(START_US / US + self.now_s)
+        above = weather_at(START_US / US + self.now_s)
         for board in self.turns[int(self.now_s) % STEP_S // TICK_S]:
-            reading: Reading | None = _measure(board, above)
+            reading: Reading | None = measure_in(board, above)
             for one in effects[board.name]:
                 if reading is not None and one.begins_s <= self.now_s < one.ends_s:
                     reading = one.act(reading, self.now_s)
             if reading is None:
                 continue
-            if chance(board.key, int(self.now_s), 99) < LOST:
+            if random_fraction(board.key, int(self.now_s), 99) < LOST:
                 self.lost += 1
                 continue
             self._follow_battery(board, reading)

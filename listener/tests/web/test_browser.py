@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 
 from ecc_listener.notifications import table
 from ecc_listener.notifications.notice import Details, Notice
-from ecc_listener.simulator.device import boards, history
+from ecc_listener.simulator.device import create_devices, measure_all
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
 from support.brokers import OFFICE, Mosquitto
@@ -68,9 +68,11 @@ def listener(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Ite
     last_year = START - timedelta(days=366)
     readings = [
         Arrival(*one)
-        for one in history(boards(1), last_year - timedelta(days=9), last_year + timedelta(days=3))
+        for one in measure_all(
+            create_devices(1), last_year - timedelta(days=9), last_year + timedelta(days=3)
+        )
     ]
-    readings += [Arrival(*one) for one in history(boards(3), START - timedelta(days=20), START)]
+    readings += [Arrival(*one) for one in measure_all(create_devices(3), START - timedelta(days=20), START)]
     silent_us = [(START - ago).timestamp() * 1e6 for ago in reversed(SILENT)]
     heard = [
         one

@@ -20,17 +20,17 @@ from ecc_listener.demo.processes import HOST, Stage, StageError
 from ecc_listener.demo.table import Line, events, plain, table
 from ecc_listener.progress import Progress
 from ecc_listener.settings import Settings, SettingsError
-from ecc_listener.simulator.clients import Fleet, Target
+from ecc_listener.simulator.clients import SensorClients, Target
 from ecc_listener.simulator.climate import ROOMS
 from ecc_listener.simulator.command import (
     TOPIC,
+    a_number,
     add_room_arguments,
+    ended_by_signals,
     make_plan,
     misbehaviour_help,
-    number,
-    until_told_to_end,
 )
-from ecc_listener.simulator.schedule import Plan, Simulation, accounts
+from ecc_listener.simulator.schedule import Plan, Simulation, create_accounts
 from ecc_listener.storage.connection import connect_readonly, utc_us
 
 _STORED_WITHIN_S = 3.0
@@ -51,9 +51,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="",
         help="keep everything there (default: nothing is kept)",
     )
-    add("--seconds", **number(float, 0, 10**9, None), help="end after that time (default: at Ctrl-C)")
-    add("--history", **number(float, 0, 3660, 30.0), help="days of readings to write before (default: 30)")
-    add("--every", **number(float, 0.1, 86400, 2.0), help="seconds between a sensor's readings (default: 2)")
+    add("--seconds", **a_number(float, 0, 10**9, None), help="end after that time (default: at Ctrl-C)")
+    add(
+        "--history",
+        **a_number(float, 0, 3660, 30.0),
+        help="days of readings to write before (default: 30)",
+    )
+    add(
+        "--every",
+        **a_number(float, 0.1, 86400, 2.0),
+        help="seconds between a sensor's readings (default: 2)",
+    )
     add_room_arguments(add)
     parser.epilog = misbehaviour_help()
 
@@ -78,8 +86,8 @@ def main(_settings: Settings, arguments: dict[str, Any]) -> int:
 
 
 def _show(plan: Plan, stage: Stage, arguments: dict[str, Any], progress: Progress) -> int:
-    fleet = Fleet(Target(HOST, stage.port, TOPIC, 0), accounts(plan, stage.credentials))
-    with until_told_to_end():
+    clients = SensorClients(Target(HOST, stage.port, TOPIC, 0), create_accounts(plan, stage.credentials))
+    with ended_by_signals():
         progress.say(
             f"An MQTT broker, the listener, its page, and {len(plan.sensors)} rooms that are simulated."
         )
@@ -89,13 +97,13 @@ def _show(plan: Plan, stage: Stage, arguments: dict[str, Any], progress: Progres
         started_s = time.monotonic()
         progress.say(_introduction(plan, stage, arguments["seconds"]))
         until_s = started_s + arguments["seconds"] if arguments["seconds"] else float("inf")
-        _play(plan, fleet, _Screen(plan, stage, progress, arguments["seed"]), until_s)
-    fleet.finish(_STORED_WITHIN_S)
-    _wait_until_stored(stage, fleet.sent)
+        _play(plan, clients, _Screen(plan, stage, progress, arguments["seed"]), until_s)
+    clients.finish(_STORED_WITHIN_S)
+    _wait_until_stored(stage, clients.sent)
     lasted = timedelta(seconds=round(time.monotonic() - started_s))
     is_kept = arguments["folder"] is not None
     progress.say(
-        f"Ended after {lasted}: {fleet.sent:,} messages sent, {_stored(stage)}.\n"
+        f"Ended after {lasted}: {clients.sent:,} messages sent, {_stored(stage)}.\n"
         + (f"Everything is in {stage.folder}." if is_kept else "Nothing of it is kept; with --folder it is.")
     )
     return 0
@@ -113,12 +121,12 @@ def _stored(stage: Stage) -> str:
     return f"{known.rows:,} rows stored, {known.rejected:,} rejected" if known else "nothing stored"
 
 
-def _play(plan: Plan, fleet: Fleet, screen: "_Screen", until_s: float) -> None:
-    simulation = Simulation(plan, fleet, time.monotonic())
+def _play(plan: Plan, clients: SensorClients, screen: "_Screen", until_s: float) -> None:
+    simulation = Simulation(plan, clients, time.monotonic())
     while time.monotonic() < until_s:
-        fleet.serve(min(simulation.due_s, until_s, time.monotonic() + _REFRESH_S))
+        clients.run_until(min(simulation.due_s, until_s, time.monotonic() + _REFRESH_S))
         simulation.tick(time.monotonic())
-        screen.refresh(simulation, fleet.faults())
+        screen.refresh(simulation, clients.faults())
 
 
 class _Screen:

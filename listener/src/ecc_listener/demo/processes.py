@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from ecc_listener import health
 from ecc_listener.credentials import Credentials
 from ecc_listener.demo import child_process
-from ecc_listener.simulator.device import Device, history
+from ecc_listener.simulator.device import Device, measure_all
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
 
@@ -138,7 +138,7 @@ class Stage:
         """Write readings of the time before `end` into the database; give their number."""
         store = Store(self.database, _MAX_QUARANTINE_BYTES)
         burst, rows = Burst(1, [], [], []), 0
-        for at_us, reading in history(sensors, end - length, end):
+        for at_us, reading in measure_all(sensors, end - length, end):
             burst.readings.append(Arrival(at_us, reading))
             if len(burst.readings) >= _HISTORY_BATCH:
                 store.commit(burst, burst.number - 1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ecc_listener.simulator.climate import Room, climate, is_door_open, sky
+from ecc_listener.simulator.climate import Room, climate_in, is_door_open, weather_at
 
 _COLD_F, _HOT_F = 45.0, 82.0
 _DRY_PERCENT, _DAMP_PERCENT = 25.0, 70.0
@@ -57,7 +57,7 @@ def in_words(line: Line, now: datetime, patience: timedelta) -> str:
 def events(rooms: Sequence[Room], at: datetime, seed: int) -> str:
     """Say what goes on in the rooms at a time."""
     at_s = at.timestamp()
-    crowded = [room.name for room in rooms if climate(room, sky(at_s), seed).people > _CROWD]
+    crowded = [room.name for room in rooms if climate_in(room, weather_at(at_s), seed).people > _CROWD]
     open_doors = [room.name for room in rooms if is_door_open(room, at_s, seed)]
     parts = [
         f"{at:%A %H:%M} in the rooms",

@@ -1,7 +1,7 @@
-"""The sensors' connections to the broker, one MQTT client each, in one thread.
+"""The sensors' connections to the broker: one MQTT client for each sensor, all in one thread.
 
-Payloads go in by `publish`; `serve` lets the connections live for a while. As with the sensors' own library,
-what is to be sent while there is no connection is lost, and counted.
+`publish` sends a payload; `run_until` receives and sends for a while. As with the firmware's own library, a
+message is lost if there is no connection; lost messages are counted.
 """
 
 import select
@@ -16,12 +16,12 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 _CONNECT_TIMEOUT_S = 5.0
-_AGAIN_S, _MAX_PAUSE_S = 1.0, 10.0
+_RETRY_S, _MAX_PAUSE_S = 1.0, 10.0
 _WAIT_S = 0.2
 
 
 class Target(NamedTuple):
-    """Where the sensors send to, and how."""
+    """The broker, the topic and the quality of service to publish with."""
 
     host: str
     port: int
@@ -31,20 +31,20 @@ class Target(NamedTuple):
 
 
 class Account(NamedTuple):
-    """As whom a sensor connects."""
+    """The client id, user name and password of a sensor."""
 
     client_id: str
     username: str
     password: str
 
 
-class Fleet:
-    """All sensors' connections; counts what was sent and what was lost."""
+class SensorClients:
+    """The MQTT clients of all sensors; counts the messages that were sent and lost."""
 
     def __init__(self, target: Target, accounts: Sequence[Account]) -> None:
-        """Prepare; nothing is sent before the first `serve`."""
+        """Create the clients; they connect in the first `run_until`."""
         self._target = target
-        self._links = [_Link(target, account) for account in accounts]
+        self._connections = [_Connection(target, account) for account in accounts]
         self._next_try_s = 0.0
         self._pause_s = 0.0
         self._fault: str | None = None
@@ -52,54 +52,56 @@ class Fleet:
 
     @property
     def sent(self) -> int:
-        """Messages that went out (QoS 0) or that the broker confirmed (QoS 1 and 2)."""
-        return sum(link.sent for link in self._links)
+        """The number of messages that were sent (QoS 0) or that the broker confirmed (QoS 1 and 2)."""
+        return sum(connection.sent for connection in self._connections)
 
     @property
     def connected(self) -> int:
-        """How many sensors are connected."""
-        return sum(link.client.is_connected() for link in self._links)
+        """The number of sensors that are connected."""
+        return sum(connection.client.is_connected() for connection in self._connections)
 
     @property
     def is_tried(self) -> bool:
-        """Whether each sensor has once been let in or refused."""
-        return all(link.is_tried for link in self._links)
+        """Whether the broker has accepted or refused each sensor at least once."""
+        return all(connection.is_tried for connection in self._connections)
 
     def faults(self) -> list[str]:
-        """Say what keeps sensors from sending, one line for each fault."""
+        """Return what keeps sensors from sending, one line for each fault."""
         if self._fault:
             return [self._fault]
-        return [link.fault for link in self._links if link.fault]
+        return [connection.fault for connection in self._connections if connection.fault]
 
     def publish(self, index: int, payload: bytes, *, retain: bool = False) -> None:
         """Send one message of a sensor."""
-        self.lost += not self._links[index].publish(self._target, payload, retain=retain)
+        self.lost += not self._connections[index].publish(self._target, payload, retain=retain)
 
-    def serve(self, until_s: float) -> None:
-        """Connect who isn't connected, send and receive, until a time of the monotonic clock."""
+    def run_until(self, until_s: float) -> None:
+        """Connect, send and receive until a time of the monotonic clock."""
         while True:
             now_s = time.monotonic()
-            for link in self._links:
-                if link.client.socket() is None and now_s >= max(link.next_try_s, self._next_try_s):
-                    self._connect(link)
+            for connection in self._connections:
+                if connection.client.socket() is None and now_s >= max(
+                    connection.next_try_s, self._next_try_s
+                ):
+                    self._connect(connection)
             self._transfer(max(0.0, min(until_s - time.monotonic(), _WAIT_S)))
             if time.monotonic() >= until_s:
                 return
 
     def finish(self, within_s: float) -> None:
-        """Wait until all is sent and confirmed, then take leave of the broker."""
+        """Wait until everything is sent and confirmed, then disconnect."""
         until_s = time.monotonic() + within_s
-        while time.monotonic() < until_s and any(link.is_busy() for link in self._links):
+        while time.monotonic() < until_s and any(connection.is_busy() for connection in self._connections):
             self._transfer(0.02)
-        for link in self._links:
-            link.client.disconnect()
+        for connection in self._connections:
+            connection.client.disconnect()
 
-    def _connect(self, link: "_Link") -> None:
+    def _connect(self, connection: "_Connection") -> None:
         try:
-            link.client.connect(self._target.host, self._target.port)
+            connection.client.connect(self._target.host, self._target.port)
         except (OSError, ValueError) as error:
-            # One try speaks for all: where nobody answers the next one would wait in vain as well.
-            self._pause_s = min(_MAX_PAUSE_S, max(_AGAIN_S, 2 * self._pause_s))
+            # If nobody answers one client, trying the others now would only take time.
+            self._pause_s = min(_MAX_PAUSE_S, max(_RETRY_S, 2 * self._pause_s))
             self._next_try_s = time.monotonic() + self._pause_s
             reason = getattr(error, "strerror", None) or str(error)
             self._fault = f"broker {self._target.host}:{self._target.port} doesn't answer: {reason}"
@@ -107,22 +109,26 @@ class Fleet:
             self._pause_s, self._fault = 0.0, None
 
     def _transfer(self, wait_s: float) -> None:
-        links = {socket: link for link in self._links if (socket := link.client.socket()) is not None}
-        writing = [socket for socket, link in links.items() if link.client.want_write()]
-        if not links:
+        connections = {
+            socket: connection
+            for connection in self._connections
+            if (socket := connection.client.socket()) is not None
+        }
+        writing = [socket for socket, connection in connections.items() if connection.client.want_write()]
+        if not connections:
             time.sleep(wait_s)
             return
-        readable, writable, _ = select.select(list(links), writing, [], wait_s)
+        readable, writable, _ = select.select(list(connections), writing, [], wait_s)
         for socket in readable:
-            links[socket].client.loop_read()
+            connections[socket].client.loop_read()
         for socket in writable:
-            links[socket].client.loop_write()
-        for link in self._links:
-            link.client.loop_misc()
+            connections[socket].client.loop_write()
+        for connection in self._connections:
+            connection.client.loop_misc()
 
 
-class _Link:
-    """One sensor's connection."""
+class _Connection:
+    """The connection of one sensor."""
 
     def __init__(self, target: Target, account: Account) -> None:
         self.account = account
@@ -137,23 +143,23 @@ class _Link:
         self.client.connect_timeout = _CONNECT_TIMEOUT_S
         if target.tls is not None:
             self.client.tls_set_context(target.tls)
-        self._given = 0
+        self._accepted = 0
         self.client.on_connect = self._connected
         self.client.on_disconnect = self._disconnected
         self.client.on_publish = self._published
 
     def publish(self, target: Target, payload: bytes, *, retain: bool) -> bool:
-        """Hand one message over; False: there is no connection, it is lost."""
+        """Publish one message; return False if it is lost because there is no connection."""
         if not self.client.is_connected():
             return False
         info = self.client.publish(target.topic, payload, target.qos, retain)
-        is_taken = info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
-        self._given += is_taken
-        return is_taken
+        is_accepted = info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+        self._accepted += is_accepted
+        return is_accepted
 
     def is_busy(self) -> bool:
-        """Say whether something is still to be sent or confirmed."""
-        return self.client.is_connected() and self._given > self.sent
+        """Return whether messages are still to be sent or confirmed."""
+        return self.client.is_connected() and self._accepted > self.sent
 
     def _connected(
         self,
@@ -178,7 +184,7 @@ class _Link:
         _properties: Properties | None,
     ) -> None:
         self.is_tried = True
-        self.next_try_s = time.monotonic() + _AGAIN_S
+        self.next_try_s = time.monotonic() + _RETRY_S
         self.fault = self.fault or f"broker cut {self.account.client_id} off"
 
     def _published(

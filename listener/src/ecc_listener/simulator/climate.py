@@ -1,11 +1,11 @@
-"""PURE: a room and a time go in, the climate in that room comes out. A model to try things with, no forecast.
+"""The climate of simulated rooms: temperature, humidity and people in a room at any time.
 
-Outdoors is a sum of waves: the year, the day, and weather fronts. A building follows each wave late and
-weakened, as a first-order lag does, so that any moment can be had without the ones before it. On top of that
-come the heating's week, people, and a door that somebody left open. Moisture is followed as a dew point:
-warm the air and its relative humidity falls.
+It is a model to try things with, not a forecast. The weather outdoors is a sum of waves: the year, the day
+and weather fronts. A building follows each wave late and weakened, like a first-order lag, so the state at
+any time can be calculated without the times before it. Added to that are the heating, people, and doors that
+are left open. Moisture is modelled as a dew point: warm the air and its relative humidity falls.
 
-All of it is in the rooms' own time, which is UTC, and in degrees Celsius.
+Times are seconds since 1970, and a room's hours are in UTC. Temperatures are in °C.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,6 @@ from functools import cache
 from math import atan, cos, exp, hypot, log, pi, sin, sqrt
 from operator import mul
 from typing import NamedTuple
-
-from ecc_listener.simulator.chance import chance
 
 HOUR_S, DAY_S, WEEK_S = 3600, 86_400, 604_800
 _YEAR_S = 365.2425 * DAY_S
@@ -31,6 +29,22 @@ _DOOR_COOLS_S, _DOOR_RECOVERS_S = 1_500, 3_600
 _HEATING_WARMS_S, _HEATING_FADES_S = 1.4 * HOUR_S, 5 * HOUR_S
 _PEOPLE_COME_S, _PEOPLE_FADE_S = 0.3 * HOUR_S, 1.5 * HOUR_S
 _PEOPLE_WARM_C, _PEOPLE_DAMPEN_C = 1.5, 3.5
+
+
+def random_bits(*numbers: int) -> int:
+    """Return 64 random-looking bits, always the same for the same numbers (SplitMix64, Steele 2014)."""
+    mixed = 0
+    for number in numbers:
+        mixed = (mixed + number + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+        mixed ^= mixed >> 31
+    return mixed
+
+
+def random_fraction(*numbers: int) -> float:
+    """Return a random-looking number from 0 to 1, always the same for the same numbers."""
+    return random_bits(*numbers) / 2**64
 
 
 class _Wave(NamedTuple):
@@ -51,25 +65,25 @@ _WAVES = (
 )
 
 
-@dataclass(frozen=True, eq=False, slots=True)  # told apart by identity, which is quick
+@dataclass(frozen=True, eq=False, slots=True)  # compared by identity, which is fast
 class Room:
-    """A room of a church; hours are of the day, days count from Monday as 0."""
+    """A room of a church. Hours are times of day; day 0 is Monday."""
 
     name: str
     lag_h: float
-    """How long the walls take to follow the weather."""
+    """The time in which the walls follow the weather."""
     gain_c: float
-    """How much warmer it is than outdoors all year, by sun, lamps and neighbours."""
+    """How much warmer it is than outdoors all year, because of sun, lamps and the rooms beside it."""
     frost_c: float
-    """Below this the heating always comes on."""
+    """Below this temperature the heating is always on."""
     heated_c: float
     heated_days: tuple[int, ...]
     heated_h: tuple[float, float]
     people_h: tuple[float, float]
     damp_c: float
-    """How much higher the dew point is than outdoors, by damp walls."""
+    """How much higher the dew point is than outdoors, because of damp walls."""
     door_to_outside: float
-    """How far an open door brings the outdoors in: 0 not at all, 1 wholly."""
+    """How much of the outdoor air an open door lets in, from 0 to 1."""
 
 
 ROOMS = (
@@ -80,11 +94,11 @@ ROOMS = (
     Room("Hall", 24, 2.5, 10.0, 20.0, (1, 3, 5, 6), (16.0, 21.5), (18.0, 21.5), 0.5, 0.9),
     Room("Library", 48, 3.0, 14.0, 19.0, (2, 5), (9.0, 15.0), (10.0, 14.0), 1.5, 0.3),
 )
-"""What a small church has; the service is on Sunday, 10 to 11:30."""
+"""The rooms of a small church; the service is on Sunday from 10:00 to 11:30."""
 
 
-class Sky(NamedTuple):
-    """What is the same for all rooms at one moment."""
+class Weather(NamedTuple):
+    """The weather outdoors at one time; `waves` has the cosine and sine of each wave."""
 
     at_s: float
     temperature_c: float
@@ -93,16 +107,16 @@ class Sky(NamedTuple):
 
 
 class Climate(NamedTuple):
-    """The air in a room."""
+    """The air in a room at one time."""
 
     temperature_c: float
     humidity_percent: float
     people: float
-    """0: nobody, 1: as many as ever come."""
+    """From 0 (empty) to 1 (full)."""
 
 
-def sky(at_s: float) -> Sky:
-    """Give the weather at a time (seconds since 1970)."""
+def weather_at(at_s: float) -> Weather:
+    """Return the weather at a time."""
     waves = []
     for wave in _WAVES:
         angle = 2 * pi * at_s / wave.period_s
@@ -111,33 +125,33 @@ def sky(at_s: float) -> Sky:
     temperature, dew_point = _outdoors()
     temperature_c = _MEAN_TEMPERATURE_C + sum(map(mul, temperature, basis))
     dew_point_c = _MEAN_DEW_POINT_C + sum(map(mul, dew_point, basis))
-    return Sky(at_s, temperature_c, min(dew_point_c, temperature_c), basis)
+    return Weather(at_s, temperature_c, min(dew_point_c, temperature_c), basis)
 
 
-def climate(room: Room, above: Sky, seed: int = 0) -> Climate:
-    """Give the air in a room under a sky; the seed decides when doors are left open."""
+def climate_in(room: Room, weather: Weather, seed: int = 0) -> Climate:
+    """Return the air in a room in this weather; the seed decides when doors are left open."""
     temperature, dew_point, offset_s = _indoors(room)
-    temperature_c = _MEAN_TEMPERATURE_C + room.gain_c + sum(map(mul, temperature, above.waves))
-    dew_point_c = _MEAN_DEW_POINT_C + room.damp_c + sum(map(mul, dew_point, above.waves))
-    # A soft maximum: the heating doesn't hold to the tenth of a degree.
+    temperature_c = _MEAN_TEMPERATURE_C + room.gain_c + sum(map(mul, temperature, weather.waves))
+    dew_point_c = _MEAN_DEW_POINT_C + room.damp_c + sum(map(mul, dew_point, weather.waves))
+    # A soft maximum: no heating is exact to a tenth of a degree.
     excess_c = temperature_c - room.frost_c
     temperature_c = room.frost_c + (excess_c + sqrt(excess_c * excess_c + 1.0)) / 2
-    warmth, people = _of_week(room, above.at_s)
+    warmth, people = _of_week(room, weather.at_s)
     temperature_c += warmth * max(0.0, room.heated_c - temperature_c) + people * _PEOPLE_WARM_C
     dew_point_c += people * _PEOPLE_DAMPEN_C
-    outside = room.door_to_outside * _door(room.name, seed, above.at_s)
+    outside = room.door_to_outside * _door(room.name, seed, weather.at_s)
     if outside:
-        temperature_c += outside * (above.temperature_c - temperature_c)
-        dew_point_c += outside * (above.dew_point_c - dew_point_c)
-    # The heating switches, air moves.
-    wobble_s = above.at_s + offset_s
+        temperature_c += outside * (weather.temperature_c - temperature_c)
+        dew_point_c += outside * (weather.dew_point_c - dew_point_c)
+    # Small swings, because the heating switches and air moves.
+    wobble_s = weather.at_s + offset_s
     temperature_c += 0.15 * sin(wobble_s / 1_700) + 0.1 * sin(wobble_s / 613)
     humidity_percent = 100 * exp(_magnus(dew_point_c) - _magnus(temperature_c))
     return Climate(temperature_c, min(98.0, max(8.0, humidity_percent)), people)
 
 
 def dew_point_c(temperature_c: float, humidity_percent: float) -> float:
-    """Give the dew point by the Magnus formula; humidity above 0."""
+    """Return the dew point by the Magnus formula; the humidity must be above 0."""
     gamma = log(humidity_percent / 100) + _magnus(temperature_c)
     return _MAGNUS_B_C * gamma / (_MAGNUS_A - gamma)
 
@@ -153,7 +167,7 @@ def _magnus(temperature_c: float) -> float:
 
 
 def _response(amplitudes_c: list[float], lag_s: float) -> tuple[float, ...]:
-    """Give the factors of `Sky.waves` for something that follows them with a first-order lag."""
+    """Return the factors of `Weather.waves` for something that follows them with a first-order lag."""
     factors = []
     for amplitude_c, wave in zip(amplitudes_c, _WAVES, strict=True):
         turn = 2 * pi / wave.period_s
@@ -172,13 +186,13 @@ def _outdoors() -> tuple[tuple[float, ...], tuple[float, ...]]:
 @cache
 def _indoors(room: Room) -> tuple[tuple[float, ...], tuple[float, ...], float]:
     temperature = _response([wave.temperature_c for wave in _WAVES], room.lag_h * HOUR_S)
-    # Air is exchanged sooner than walls follow.
+    # The air is exchanged faster than the walls follow.
     dew_point = _response([wave.dew_point_c for wave in _WAVES], room.lag_h / 4 * HOUR_S)
-    return temperature, dew_point, 100_000 * chance(_key(room.name))
+    return temperature, dew_point, 100_000 * random_fraction(_key(room.name))
 
 
 def _of_week(room: Room, at_s: float) -> tuple[float, float]:
-    """Give how far the heating has warmed the room and people have filled it, each 0 to 1."""
+    """Return how far the heating has warmed the room and people have filled it, each from 0 to 1."""
     slot, rest_s = divmod((at_s - _FIRST_MONDAY_S) % WEEK_S, _SLOT_S)
     warmth, people = _week(room)
     index, share = int(slot), rest_s / _SLOT_S
@@ -195,9 +209,9 @@ def _week(room: Room) -> tuple[list[float], list[float]]:
 
 
 def _follow(days: tuple[int, ...], hours: tuple[float, float], rises_s: float, falls_s: float) -> list[float]:
-    """Give a week, slot by slot, of what rises in some hours of some days and falls again."""
+    """Return a week's levels, slot by slot: they rise in these hours of these days, and fall afterwards."""
     level, levels = 0.0, []
-    for slot in range(2 * _SLOTS + 1):  # the first week only brings in what the last Sunday left
+    for slot in range(2 * _SLOTS + 1):  # the first week only carries over what Sunday evening leaves
         day, second = divmod(slot * _SLOT_S % WEEK_S, DAY_S)
         is_on = day in days and hours[0] <= second / HOUR_S < hours[1]
         levels.append(level)
@@ -206,8 +220,8 @@ def _follow(days: tuple[int, ...], hours: tuple[float, float], rises_s: float, f
 
 
 def _door(name: str, seed: int, at_s: float) -> float:
-    """Give how much of the outdoors an open door has let in, 0 to 1."""
-    # Before midnight what is left of an open door is less than a sensor's noise.
+    """Return how much outdoor air an open door has let in, from 0 to 1."""
+    # By midnight the effect of an open door is smaller than a sensor's noise.
     opened_s, closed_s = _door_of_day(name, seed, int(at_s // DAY_S))
     if at_s <= opened_s:
         return 0.0
@@ -234,8 +248,10 @@ def _door_of_day(name: str, seed: int, day: int) -> tuple[float, float]:
 
 
 def _plan_door(name: str, seed: int, day: int) -> tuple[float, float]:
-    """Decide when the door of a room is left open on a day, in seconds since 1970; (inf, inf): it isn't."""
-    whether, when, how_long = (chance(_key(name) & 0xFFFFFFFFFFFF, seed, day, one) for one in range(3))
+    """Return from when to when the door of a room is left open on a day; (inf, inf) if it is not."""
+    whether, when, how_long = (
+        random_fraction(_key(name) & 0xFFFFFFFFFFFF, seed, day, one) for one in range(3)
+    )
     if whether > _DOORS_LEFT_OPEN_PER_DAY:
         return float("inf"), float("inf")
     opened_s = day * DAY_S + (8 + 9 * when) * HOUR_S

@@ -1,7 +1,7 @@
-"""PURE: the sensors in the model rooms: a board and a time go in, its reading or its payload comes out.
+"""Simulated sensors: what a device measures at any time, and the payload that it sends.
 
-The same board (and seed) says the same at the same time, always; any time can be asked for. A month or ten
-years of readings come from `history`.
+The same device and seed always measure the same at the same time. `measure_all` returns the readings of a
+month or of ten years.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,23 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from ecc_listener.readings.reading import Reading
-from ecc_listener.simulator.chance import chance, scatter
-from ecc_listener.simulator.climate import DAY_S, ROOMS, Room, Sky, climate, dew_point_c, sky
+from ecc_listener.simulator.climate import (
+    DAY_S,
+    ROOMS,
+    Room,
+    Weather,
+    climate_in,
+    dew_point_c,
+    random_bits,
+    random_fraction,
+    weather_at,
+)
 
 INTERVAL = timedelta(minutes=10)
-"""A real sensor sends once in this time."""
+"""How often a real sensor sends."""
 
 EMPTY_V, FULL_V = 2.1, 3.5
-"""0 and 100 %: a straight line that fits the firmware's 3.41 V and 93.53 % within the voltage's rounding."""
+"""0 and 100 %. The straight line between them fits the firmware's 3.41 V and 93.53 %, within rounding."""
 
 SOFTWARE_VERSION = "v03.10"
 _OLD_FIRMWARE_NUMBER = 6
@@ -24,7 +33,7 @@ _ROOM_TEMPERATURE_C = 20.0
 
 
 class Device(NamedTuple):
-    """One sensor."""
+    """One sensor: what it sends about itself, its battery, and what decides about its noise."""
 
     name: str
     room: Room
@@ -38,18 +47,40 @@ class Device(NamedTuple):
     seed: int
 
 
-def boards(count: int, seed: int = 0) -> tuple[Device, ...]:
-    """Give the first `count` sensors, ECCTH01 and on; the sixth has the older firmware of 7 fields."""
-    return tuple(_board(number, seed) for number in range(1, count + 1))
+def create_devices(count: int, seed: int = 0) -> tuple[Device, ...]:
+    """Return `count` sensors, from ECCTH01 on; the sixth has the older firmware with 7 fields."""
+    return tuple(_device(number, seed) for number in range(1, count + 1))
 
 
-def measure(board: Device, at: datetime) -> Reading:
-    """Give what a sensor measures at a time, rounded as it sends it."""
-    return _measure(board, sky(at.timestamp()))
+def measure(device: Device, at: datetime) -> Reading:
+    """Return what a sensor measures at a time, rounded as in its payload."""
+    return measure_in(device, weather_at(at.timestamp()))
+
+
+def measure_in(device: Device, weather: Weather) -> Reading:
+    """Return the same from the weather at that time, which all sensors share."""
+    room = climate_in(device.room, weather, device.seed)
+    noise = random_bits(device.key, int(weather.at_s))
+    temperature_c = room.temperature_c + ((noise & 0xFFFF) / 0xFFFF - 0.5) * 0.1
+    humidity_percent = round(room.humidity_percent + ((noise >> 16 & 0xFFFF) / 0xFFFF - 0.5) * 0.5, 2)
+    battery_v = round(_battery_v(device, weather.at_s, temperature_c), 2)
+    return Reading(
+        round(_fahrenheit(dew_point_c(temperature_c, humidity_percent)), 2),
+        round(_fahrenheit(temperature_c), 2),
+        humidity_percent,
+        battery_v,
+        round(charge_percent(battery_v), 2),
+        # People between a sensor and its access point weaken the signal.
+        device.rssi_dbm + (noise >> 32) % 7 - 3 - int(3 * room.people),
+        device.name,
+        device.location,
+        device.mac,
+        device.software_version,
+    )
 
 
 def encode(reading: Reading) -> bytes:
-    """Give the line that the firmware sends; without a software version the older firmware's."""
+    """Return the payload that the firmware sends: 10 fields, or 7 if there is no software version."""
     line = (
         f"field1={reading.dew_point_f:.2f}&field2={reading.temperature_f:.2f}"
         f"&field3={reading.humidity_percent:.2f}&field4={reading.battery_v:.2f}"
@@ -60,32 +91,32 @@ def encode(reading: Reading) -> bytes:
     return line.encode()
 
 
-def payload(board: Device, at: datetime) -> bytes:
-    """Give the line that a sensor sends at a time."""
-    return encode(measure(board, at))
+def payload_at(device: Device, at: datetime) -> bytes:
+    """Return the payload that a sensor sends at a time."""
+    return encode(measure(device, at))
 
 
-def history(
+def measure_all(
     sensors: Iterable[Device], start: datetime, end: datetime, interval: timedelta = INTERVAL
 ) -> Iterator[tuple[int, Reading]]:
-    """Give all readings from `start` to before `end`, as (microseconds since 1970, reading), in order."""
+    """Yield all readings from `start` to before `end`, as (microseconds since 1970, reading), in order."""
     sensors = tuple(sensors)
     for at_us in range(_us(start), _us(end), interval // timedelta(microseconds=1)):
-        above = sky(at_us / 1_000_000)
-        for board in sensors:
-            yield at_us, _measure(board, above)
+        weather = weather_at(at_us / 1_000_000)
+        for device in sensors:
+            yield at_us, measure_in(device, weather)
 
 
 def charge_percent(battery_v: float) -> float:
-    """Give the charge that the firmware tells of a voltage."""
+    """Return the charge that the firmware reports for a voltage."""
     return (battery_v - EMPTY_V) / (FULL_V - EMPTY_V) * 100
 
 
-def _board(number: int, seed: int) -> Device:
+def _device(number: int, seed: int) -> Device:
     again, index = divmod(number - 1, len(ROOMS))
     room = ROOMS[index]
-    chances = [chance(seed, number, one) for one in range(3)]
-    mac = scatter(seed, number, 3) & 0xFFFFFF
+    chances = [random_fraction(seed, number, part) for part in range(3)]
+    mac = random_bits(seed, number, 3) & 0xFFFFFF
     is_old = number == _OLD_FIRMWARE_NUMBER
     life_s = (380 + 100 * chances[0]) * DAY_S
     return Device(
@@ -97,35 +128,17 @@ def _board(number: int, seed: int) -> Device:
         battery_life_s=life_s,
         battery_changed_s=chances[1] * life_s,
         rssi_dbm=-52 - int(26 * chances[2]),
-        key=scatter(seed, number),
+        key=random_bits(seed, number),
         seed=seed,
     )
 
 
-def _measure(board: Device, above: Sky) -> Reading:
-    room = climate(board.room, above, board.seed)
-    noise = scatter(board.key, int(above.at_s))
-    temperature_c = room.temperature_c + ((noise & 0xFFFF) / 0xFFFF - 0.5) * 0.1
-    humidity_percent = round(room.humidity_percent + ((noise >> 16 & 0xFFFF) / 0xFFFF - 0.5) * 0.5, 2)
-    battery_v = round(_battery_v(board, above.at_s, temperature_c), 2)
-    return Reading(
-        round(_fahrenheit(dew_point_c(temperature_c, humidity_percent)), 2),
-        round(_fahrenheit(temperature_c), 2),
-        humidity_percent,
-        battery_v,
-        round(charge_percent(battery_v), 2),
-        # People stand between a sensor and its access point.
-        board.rssi_dbm + (noise >> 32) % 7 - 3 - int(3 * room.people),
-        board.name,
-        board.location,
-        board.mac,
-        board.software_version,
-    )
+def _battery_v(device: Device, at_s: float, temperature_c: float) -> float:
+    """Return the voltage: it falls slowly, then steeply, and starts again when the battery is replaced.
 
-
-def _battery_v(board: Device, at_s: float, temperature_c: float) -> float:
-    """Discharge: nearly flat for long, steep at the end; cold takes some millivolts. Then it is replaced."""
-    used = (at_s - board.battery_changed_s) % board.battery_life_s / board.battery_life_s
+    In the cold it is some millivolts lower.
+    """
+    used = (at_s - device.battery_changed_s) % device.battery_life_s / device.battery_life_s
     return 3.52 - 0.42 * used - 0.9 * used**8 - 0.003 * (_ROOM_TEMPERATURE_C - temperature_c)
 
 
