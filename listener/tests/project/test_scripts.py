@@ -37,7 +37,7 @@ def up(folder: Path, docker: str | None) -> subprocess.CompletedProcess[str]:
         ),
         (
             "#!/bin/bash\necho 'permission denied while trying' >&2; exit 1",
-            "may not use Docker.",
+            "is not allowed to use Docker.",
             "usermod -aG",
         ),
         ("#!/bin/bash\n[ $1 = version ]", "Docker Compose isn't installed.", "install it"),
