@@ -23,6 +23,9 @@ class Now(NamedTuple):
 class Clock:
     """The clocks of this machine."""
 
+    speed = 1.0
+    """How many seconds pass on it in a second; only the demonstration's clock runs faster."""
+
     def __init__(self) -> None:
         """Start both clocks at the same time."""
         self._started_us = self.wall_us()

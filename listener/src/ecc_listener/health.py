@@ -36,6 +36,8 @@ class Health:
     rows: int = 0
     rejected: int = 0
     connections: int = 0
+    stale_s: float = STALE_S
+    """When the file is older than this, the loop hangs or has ended."""
 
 
 def write(path: Path, health: Health) -> None:
@@ -70,7 +72,7 @@ def fault(health: Health, now: datetime) -> str | None:
     """Say in one line what is wrong with a listener that wrote this; None when all is well."""
     last = f"last message {health.last_message_utc or 'none'}"
     standing = now - datetime.fromisoformat(health.written_utc)
-    if abs(standing) > timedelta(seconds=STALE_S) or not _is_alive(health.pid):
+    if abs(standing) > timedelta(seconds=health.stale_s) or not _is_alive(health.pid):
         return f"the listener stands still or is gone: it wrote last at {health.written_utc}; {last}"
     if health.broker_fault:
         return f"not connected: {health.broker_fault}; {last}"

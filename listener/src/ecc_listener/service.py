@@ -16,7 +16,7 @@ from datetime import timedelta
 from ecc_listener import logs
 from ecc_listener.clock import Clock, Now
 from ecc_listener.credentials import read_mqtt
-from ecc_listener.health import Health, utc_iso
+from ecc_listener.health import STALE_S, Health, utc_iso
 from ecc_listener.mqtt.deliveries import Deliveries, packet
 from ecc_listener.mqtt.session import KEEPALIVE_S, Broker, Message, Session, pause
 from ecc_listener.readings.reading import NotAReading, decode
@@ -43,10 +43,15 @@ def main(settings: Settings, _arguments: dict[str, object]) -> int:
         StoreError: the database can't be used at all.
 
     """
+    return listen(settings, Clock())
+
+
+def listen(settings: Settings, clock: Clock) -> int:
+    """Do the same by a clock."""
     with logs.setup(settings):
         for name in unknown_variables():
             _log.warning("%s is not a setting and has no effect; .env.example lists all settings", name)
-        service = Service(settings, Clock())
+        service = Service(settings, clock)
         with _stopped_by_signals(service):
             service.main_loop()
         service.shutdown()
@@ -68,11 +73,13 @@ class Service:
         self.started = clock.now()
         self.stopped_by: str | None = None
         self.next_tick_s = 0.0
-        self.health = _health(settings, self.started)
+        self.health = _health(settings, self.started, clock.speed)
 
         self.store = Store(settings.database_file_path, settings.max_quarantine_size)
         self.deliveries = Deliveries(self.store.recorded())
-        self.session = Session(_broker(settings), self.deliveries.connected, self.deliveries.answered)
+        self.session = Session(
+            _broker(settings), self.deliveries.connected, self.deliveries.answered, clock.wall_us
+        )
         self.pending: tuple[Burst, list[Message]] | None = None
         """A burst that is not committed yet, and its messages, which are not acknowledged yet."""
         self.retry = _Retry()
@@ -237,13 +244,14 @@ class _Retry:
         self.at_s = now_s + self._pause_s
 
 
-def _health(settings: Settings, now: Now) -> Health:
+def _health(settings: Settings, now: Now, speed: float) -> Health:
     started_utc = utc_iso(now.wall_us)
     return Health(
         written_utc=started_utc,
         started_utc=started_utc,
         timer_check_s=settings.timer_check.total_seconds(),
         pid=os.getpid(),
+        stale_s=STALE_S * speed,
     )
 
 

@@ -16,7 +16,7 @@ class Peer:
     def __init__(self, server: socket.socket) -> None:
         self.barriers = 0
         broker = Broker("127.0.0.1", server.getsockname()[1], "listener", "name", "word", ("t",), None)
-        self.session = Session(broker, lambda _present: None, self._answered)
+        self.session = Session(broker, lambda _present: None, self._answered, lambda: 1_000)
         self.session.receive()
         self.broker, _ = server.accept()
         self.broker.settimeout(5)
@@ -51,6 +51,12 @@ def test_what_stands_before_the_answer_to_a_barrier_is_given_before_it(peer: Pee
     peer.broker.sendall(PUBLISH + PUBLISH + PINGRESP + PUBLISH)
     assert (peer.receive(), peer.barriers) == ([b"abc"] * 2, 0)
     assert (peer.receive(), peer.barriers) == ([b"abc"], 1)
+
+
+def test_a_message_has_the_time_of_the_clock_that_was_handed_in(peer: Peer) -> None:
+    peer.broker.sendall(CONNACK + PUBLISH + PUBLISH)
+    peer.session.wait(5)
+    assert [message.arrived_us for message in peer.session.receive()] == [1_000, 1_001]
 
 
 def test_an_acknowledgement_goes_only_to_the_connection_that_brought_the_message(peer: Peer) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from ecc_listener import health
 from ecc_listener.notifications import table
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.storage.connection import connect
@@ -83,6 +84,18 @@ def test_more_trouble_than_a_screen_takes_is_counted(house: House) -> None:
     shown = text_of(house.viewer().get("/"))
     assert "30 problems need attention" in shown
     assert "20 more under Events" in shown
+
+
+def test_a_listener_whose_clock_runs_fast_writes_its_health_file_less_often(house: House) -> None:
+    house.well(written_utc=health.utc_iso(house.now_us - 100_000_000), stale_s=3_600)
+    assert program(house.viewer(), "/")["troubles"] == []
+
+
+def test_a_page_tells_the_browser_of_a_clock_that_runs_fast(house: House) -> None:
+    viewer = house.viewer()
+    assert "data-clock" not in viewer.get("/").text
+    viewer.app.state.page_clock = "1 2 120"  # type: ignore[attr-defined]
+    assert 'data-clock="1 2 120"' in viewer.get("/").text
 
 
 @pytest.mark.parametrize(

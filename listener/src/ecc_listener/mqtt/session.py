@@ -59,7 +59,11 @@ class Session:
     """The session with one broker."""
 
     def __init__(
-        self, broker: Broker, on_connected: Callable[[bool], None], on_barrier: Callable[[], None]
+        self,
+        broker: Broker,
+        on_connected: Callable[[bool], None],
+        on_barrier: Callable[[], None],
+        wall_us: Callable[[], int],
     ) -> None:
         """Prepare; nothing is sent before the first `receive`.
 
@@ -68,6 +72,7 @@ class Session:
         self._broker = broker
         self._on_connected = on_connected
         self._on_barrier = on_barrier
+        self._wall_us = wall_us
         self._client: _Client | None = None
         self._receiving: _Client | None = None
         self._pongs = self._barrier = 0
@@ -100,7 +105,7 @@ class Session:
             client.connection.fill()
             while self._client is client and (published := self._next(client, messages)) is not None:
                 # They came one after the other: a microsecond apart, so that no two rows bear the same time.
-                now_us = time.time_ns() // 1000
+                now_us = self._wall_us()
                 messages += [Message(at_us, *one) for at_us, one in enumerate(published, now_us)]
         except OSError as error:
             self._lost(f"connection lost: {_reason(error)}")

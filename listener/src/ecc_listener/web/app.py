@@ -51,7 +51,9 @@ async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
     yield
 
 
-def create(settings: Settings, credentials: Credentials | None, now_us: Callable[[], int]) -> Starlette:
+def create(
+    settings: Settings, credentials: Credentials | None, now_us: Callable[[], int], page_clock: str = ""
+) -> Starlette:
     """Return the application; without credentials it is open to everybody."""
     app = Starlette(
         routes=_ROUTES,
@@ -64,6 +66,7 @@ def create(settings: Settings, credentials: Credentials | None, now_us: Callable
     )
     app.state.settings = settings
     app.state.now_us = now_us
+    app.state.page_clock = page_clock
     app.state.observer = Observer(settings, now_us)
     app.state.backup_folder = BackupFolder(settings.backup_folder)
     app.state.hub = live.Hub(app.state.observer)

@@ -7,7 +7,6 @@ listener that isn't running, or can't write, can't store itself.
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from ecc_listener import health
 from ecc_listener.health import Health
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.notifications.wording.texts import describe
@@ -45,7 +44,7 @@ def problems_of(snapshot: Snapshot, preferences: Preferences) -> list[PageProble
     status, now = snapshot.health, datetime.fromtimestamp(snapshot.at_us / 1e6, UTC)
     if status is None:
         own = [_stopped("The listener is not running", snapshot, preferences)]
-    elif abs(now - datetime.fromisoformat(status.written_utc)) > timedelta(seconds=health.STALE_S):
+    elif abs(now - datetime.fromisoformat(status.written_utc)) > timedelta(seconds=status.stale_s):
         written = preferences.when(utc_iso_us(status.written_utc), snapshot.at_us)
         own = [_stopped(f"The listener has not responded since {written}", snapshot, preferences)]
     else:

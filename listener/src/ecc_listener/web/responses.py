@@ -49,7 +49,8 @@ def render(template: str, preferences: Preferences, now_us: int, **values: Any) 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:  # noqa: ANN401 - likewise
     """Return a page in this viewer's units and time zone."""
     now_us = request.app.state.now_us()
-    text = render(template, preferences_of(request), now_us, path=request.url.path, **values)
+    values |= {"path": request.url.path, "clock": request.app.state.page_clock}
+    text = render(template, preferences_of(request), now_us, **values)
     headers = {"Vary": "Accept, Accept-Language, Cookie", "Cache-Control": "no-store"}
     return HTMLResponse(text, status, headers)
 

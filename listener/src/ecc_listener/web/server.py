@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -26,12 +27,17 @@ def main(settings: Settings, _arguments: dict[str, object]) -> int:
         SettingsError: the port is in use, or the credentials file is malformed.
 
     """
+    return serve(settings, lambda: time.time_ns() // 1000)
+
+
+def serve(settings: Settings, now_us: Callable[[], int], page_clock: str = "") -> int:
+    """Do the same by a clock; `page_clock` tells it to the browser, see static/clock.js."""
     try:
         credentials = read_web(settings.web_credentials_file_path)
     except CredentialsError as error:
         raise SettingsError([f"web_credentials_file_path: {error}"]) from None
     listening = _bound(settings)
-    app = create(settings, credentials, lambda: time.time_ns() // 1000)
+    app = create(settings, credentials, now_us, page_clock)
     config = uvicorn.Config(
         app,
         http=_Protocol,

@@ -1,5 +1,7 @@
 // Says how long ago a moment is, in every element that has `data-ago`, and keeps saying it.
 
+import { now, speed } from "./clock.js";
+
 const MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86_400;
 
 function words(seconds) {
@@ -11,10 +13,10 @@ function words(seconds) {
 
 export function tellAgo() {
   for (const time of document.querySelectorAll("time[data-ago]")) {
-    const said = words(Math.max(0, (Date.now() - Date.parse(time.dateTime)) / 1000));
+    const said = words(Math.max(0, (now() - Date.parse(time.dateTime)) / 1000));
     if (time.textContent !== said) time.textContent = said;
   }
 }
 
 tellAgo();
-setInterval(tellAgo, 15_000);
+setInterval(tellAgo, Math.max(1_000, 15_000 / speed));

@@ -1,6 +1,7 @@
 // The history view: what is chosen stands in the form and in the page's address, and this keeps both, the
 // charts and the words in step.
 
+import { now, speed } from "../clock.js";
 import { Chart } from "./chart.js";
 import { makeFormat } from "./format.js";
 import { listen, listenToKeys } from "./gestures.js";
@@ -25,7 +26,7 @@ const charts = [...form.parentElement.querySelectorAll("figure[data-measure]")].
 if (matchMedia("(max-width: 40rem)").matches) form.querySelectorAll(".fold").forEach((fold) => fold.removeAttribute("open"));
 
 let view = readForm(form);
-let window_ = windowOf(view, first, Date.now());
+let window_ = windowOf(view, first, now());
 let lines = [];
 let comfort = null;
 let asking = null;
@@ -131,7 +132,7 @@ function fillForm() {
 
 /** Go to a window: at once in the drawing, a moment later in data, words and address. */
 function go(window) {
-  window_ = bounded(window, first, Date.now());
+  window_ = bounded(window, first, now());
   [view.start, view.end] = window_;
   shown().forEach((chart) => chart.show(window_));
   clearTimeout(timer);
@@ -165,7 +166,7 @@ function change() {
   const before = view;
   view = readForm(form);
   view.range ??= before.range;
-  window_ = windowOf(view, first, Date.now());
+  window_ = windowOf(view, first, now());
   load();
 }
 
@@ -223,10 +224,10 @@ for (const [event, isPrinting] of [["beforeprint", true], ["afterprint", false]]
 /** What is shown up to now goes on with the time. */
 function refresh() {
   if (document.hidden || view.start !== null) return;
-  window_ = windowOf(view, first, Date.now());
+  window_ = windowOf(view, first, now());
   load();
 }
-setInterval(refresh, FRESH_MS);
+setInterval(refresh, Math.max(3_000, FRESH_MS / speed));
 document.addEventListener("visibilitychange", refresh);
 
 load();
