@@ -28,9 +28,9 @@ FULL: dict[str, Details] = {
     "too_dry": VALUES | {"limit": 50, "limit_of": "humidity_percent"},
     "damp_risk": VALUES | {"hours": 1, "limit": 30, "limit_of": "humidity_percent"},
     "near_dew_point": VALUES | {"spread_f": 4, "limit": 5, "limit_of": "spread_f"},
-    "battery_low": VALUES | {"limit": 20, "days_left": 1.2},
+    "battery_low": VALUES | {"limit": 20, "limit_of": "battery_percent", "days_left": 1.2},
     "jumps": VALUES | {"before_f": 70, "after_f": 160},
-    "weak_signal": VALUES | {"signal_dbm": -88.4},
+    "weak_signal": VALUES | {"signal_dbm": -88.4, "limit": -85, "limit_of": "signal_dbm"},
     "two_boards": VALUES | {"macs": "AA and BB"},
     "moved": VALUES | {"old_place": "Office", "new_place": "Hall", "old_mac": "AA", "new_mac": "BB"},
     "quarantine": {"count": 21, "topic": "attic", "reason": "no field7"},
@@ -180,6 +180,25 @@ def test_why_nobody_is_heard_is_told_apart(details: Details, headline: str) -> N
 )
 def test_numbers_are_said_as_people_say_them(kind: str, details: Details, headline: str) -> None:
     assert describe(notice(kind, details), NOW_US, ZONE).headline == headline
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_words_for_when_it_is_over(kind: str) -> None:
+    for over in (notice(kind, FULL.get(kind, VALUES), is_over=True), notice(kind, {}, is_over=True)):
+        assert describe(over, NOW_US, ZONE).headline
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit"),
+    [
+        ("too_cold", "80.0 °F (26.7 °C)"),
+        ("too_damp", "30 % humidity"),
+        ("battery_low", "20 %"),
+        ("weak_signal", "-85 dBm"),
+    ],
+)
+def test_a_limit_is_told_in_its_unit(kind: str, limit: str) -> None:
+    assert ("Limit", limit) in describe(notice(kind, FULL[kind]), NOW_US, ZONE).details
 
 
 def test_every_cause_has_its_section() -> None:

@@ -56,8 +56,14 @@ def _limit(context: Context) -> Rows:
     limit, of = context.number("limit"), context.text("limit_of")
     if limit is None or not of:
         return ()
-    shown = {"spread_f": difference(limit), "temperature_f": temperature(limit)}
-    return (("Limit", shown.get(of, f"{limit:.0f} % humidity")),)
+    shown = {
+        "spread_f": difference(limit),
+        "temperature_f": temperature(limit),
+        "humidity_percent": f"{limit:.0f} % humidity",
+        "battery_percent": f"{limit:.0f} %",
+        "signal_dbm": f"{limit:.0f} dBm",
+    }
+    return (("Limit", shown.get(of, "")),)
 
 
 def _missing(context: Context) -> Rows:

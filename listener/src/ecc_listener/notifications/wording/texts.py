@@ -62,8 +62,9 @@ def describe(notice: Notice, now_us: int, zone: tzinfo) -> Words:
 
 def section(notice: Notice) -> str:
     """Return the section of `texts.ini` that fits a notice."""
-    if notice.resolved_us is not None:
-        return f"{notice.kind} resolved"
+    if notice.resolved_us is not None and (ended := f"{notice.kind} resolved") in _templates():
+        return ended
+    # An event has no end of its own: it is resolved as soon as it was sent.
     because = _cause(notice)
     return f"{notice.kind} because {because}" if because else notice.kind
 
