@@ -404,7 +404,7 @@ def watch(figures: Figures, count: int) -> None:
             began_s = time.perf_counter()
             monitor.tick(Now(now_us, now_us), Faults())
             took_ms.append((time.perf_counter() - began_s) * 1000)
-        assert sum(one.is_steady for one in monitor.watch.sensors.values()) == count
+        assert sum(one.is_steady for one in monitor.sensor_monitor.sensors.values()) == count
         store.close()
     settled = sorted(took_ms[720:])
     note(

@@ -61,7 +61,7 @@ def read(path: Path) -> Health | None:
 
 
 def check(path: Path, now: datetime) -> str | None:
-    """Say in one line what is wrong; None when all is well."""
+    """Return in one line what is wrong; None when all is well."""
     health = read(path)
     if health is None:
         return f"the listener isn't running: there is no health file {path}"
@@ -69,7 +69,7 @@ def check(path: Path, now: datetime) -> str | None:
 
 
 def fault(health: Health, now: datetime) -> str | None:
-    """Say in one line what is wrong with a listener that wrote this; None when all is well."""
+    """Return in one line what is wrong with a listener that wrote this; None when all is well."""
     last = f"last message {health.last_message_utc or 'none'}"
     standing = now - datetime.fromisoformat(health.written_utc)
     if abs(standing) > timedelta(seconds=health.stale_s) or not _is_alive(health.pid):
@@ -90,7 +90,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def main(settings: "Settings | None" = None, _arguments: object = None) -> int:
-    """Check the file, print the reason when it is not well; give the exit status.
+    """Check the file, print the reason when it is not well; return the exit status.
 
     Without settings the file's path is taken from the environment alone, which spares most of the time.
     """
@@ -103,5 +103,5 @@ def main(settings: "Settings | None" = None, _arguments: object = None) -> int:
 
 
 def utc_iso(time_us: int) -> str:
-    """Give microseconds since 1970 as ISO text to the second."""
+    """Return microseconds since 1970 as ISO text to the second."""
     return datetime.fromtimestamp(time_us // 1_000_000, UTC).isoformat(sep=" ")

@@ -10,7 +10,7 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
 
 def local_zone() -> tzinfo:
-    """Give the zone of `TZ` or of this machine, daylight saving time included; UTC where none is set."""
+    """Return the zone of `TZ` or of this machine, daylight saving time included; UTC where none is set."""
     try:
         name = os.environ.get("TZ", "").removeprefix(":")
         if name:
@@ -22,7 +22,7 @@ def local_zone() -> tzinfo:
 
 
 def local(time_us: int, zone: tzinfo) -> datetime:
-    """Give microseconds since 1970 as a local time."""
+    """Return microseconds since 1970 as a local time."""
     return datetime.fromtimestamp(time_us // 1_000_000, UTC).astimezone(zone)
 
 
@@ -35,7 +35,7 @@ def day_and_time(time_us: int, now_us: int, zone: tzinfo) -> str:
 
 
 def duration(span_us: int) -> str:
-    """Say how long: "40 s", "25 min", "3 h 10 min", "2 days 4 h"."""
+    """Return how long: "40 s", "25 min", "3 h 10 min", "2 days 4 h"."""
     seconds = max(0, round(timedelta(microseconds=span_us).total_seconds()))
     if seconds < _MINUTE_S:
         return f"{seconds} s"

@@ -169,7 +169,7 @@ class Archives:
         self._worker: threading.Thread | None = None
 
     def take(self, log: Path) -> None:
-        """Give the full log the next number."""
+        """Return the full log the next number."""
         with self._names:
             present = self._numbered()
             log.replace(self._named(present[-1][0] + 1 if present else 1))
@@ -227,7 +227,7 @@ class Archives:
             path.rename(self._named(new, ".gz" if path.suffix == ".gz" or ".gz." in path.name else ""))
 
     def _numbered(self) -> list[tuple[int, Path]]:
-        """Give number and path of what is there. The original also wrote `<log>.gz.<n>`."""
+        """Return number and path of what is there. The original also wrote `<log>.gz.<n>`."""
         pattern = re.compile(re.escape(self._log.name) + r"(?:\.gz)?\.(\d+)(?:\.gz)?")
         matches = ((pattern.fullmatch(path.name), path) for path in self._log.parent.iterdir())
         return sorted((int(match[1]), path) for match, path in matches if match)

@@ -43,22 +43,22 @@ def test_every_line_of_the_example_may_be_taken_into_use(tmp_path: Path) -> None
 
 def test_it_is_read_again_after_an_edit_and_only_then(tmp_path: Path) -> None:
     file = WatchedFile(tmp_path / "limits")
-    assert file.look() is False
+    assert file.reload() is False
     save(tmp_path / "limits", COLD)
-    assert file.look() is True
+    assert file.reload() is True
     assert cold(file) == 40
-    assert file.look() is False
+    assert file.reload() is False
 
 
 def test_a_file_that_is_deleted_lets_the_defaults_count_and_is_read_when_it_is_back(tmp_path: Path) -> None:
     save(tmp_path / "limits", COLD)
     file = WatchedFile(tmp_path / "limits")
     (tmp_path / "limits").unlink()
-    assert file.look() is True
+    assert file.reload() is True
     assert cold(file) is None
-    assert file.look() is False
+    assert file.reload() is False
     save(tmp_path / "limits", COLD)
-    assert file.look() is True
+    assert file.reload() is True
     assert cold(file) == 40
 
 
@@ -68,11 +68,11 @@ def test_what_it_said_last_counts_while_it_cannot_be_read(
     save(tmp_path / "limits", COLD)
     file = WatchedFile(tmp_path / "limits")
     (tmp_path / "limits").write_bytes(b"[everywhere]\ntoo cold = 50 \xb0F\n")
-    assert file.look() is True
+    assert file.reload() is True
     assert file.problems[0].startswith("it can't be read: ")
     (tmp_path / "limits").unlink()
     (tmp_path / "limits").mkdir()
-    assert file.look() is True
+    assert file.reload() is True
     assert file.problems == ("it can't be read: Is a directory",)
     assert cold(file) == 40
     assert "Is a directory" in caplog.text
@@ -81,7 +81,7 @@ def test_what_it_said_last_counts_while_it_cannot_be_read(
 def test_a_change_of_its_permissions_lets_it_be_read_again(tmp_path: Path) -> None:
     file = WatchedFile(tmp_path / "limits")
     (tmp_path / "limits").chmod(0o600)
-    assert file.look() is True
+    assert file.reload() is True
 
 
 def test_a_mistake_is_logged_once_and_gone_when_it_is_mended(
@@ -89,10 +89,10 @@ def test_a_mistake_is_logged_once_and_gone_when_it_is_mended(
 ) -> None:
     save(tmp_path / "limits", "[Office]\ntoo cold = chilly\n")
     file = WatchedFile(tmp_path / "limits")
-    file.look()
-    assert caplog.text.count("[Office] too cold = chilly: write it like 40 °F") == 1
+    file.reload()
+    assert caplog.text.count("[Office] too cold = chilly: must be like 40 °F") == 1
     save(tmp_path / "limits", COLD)
-    file.look()
+    file.reload()
     assert file.problems == ()
 
 

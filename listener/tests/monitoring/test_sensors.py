@@ -19,7 +19,7 @@ class House:
         self.limits = LimitsFile(limits)
         assert self.limits.problems == []
         self.now_us = START_US
-        self.watch = SensorMonitor(20 * MINUTE_US, START_US, [], [])
+        self.sensor_monitor = SensorMonitor(20 * MINUTE_US, START_US, [], [])
         self.count = 0
         self.is_still = False
 
@@ -34,18 +34,18 @@ class House:
                 reading = reading._replace(
                     battery_v=3.4, humidity_percent=reading.humidity_percent + self.count % 2 / 10
                 )
-            self.watch.note([Arrival(self.now_us, reading)])
-            self.watch.look(self.now_us, self.limits, None)
-        return {kind for kind, _ in self.watch.conditions.wrong} - {"new"}
+            self.sensor_monitor.note([Arrival(self.now_us, reading)])
+            self.sensor_monitor.evaluate(self.now_us, self.limits, None)
+        return {kind for kind, _ in self.sensor_monitor.conditions.problems} - {"new"}
 
     def details(self, kind: str) -> Details:
-        return self.watch.conditions.wrong[kind, NAME].details
+        return self.sensor_monitor.conditions.problems[kind, NAME].details
 
 
 def test_a_sensor_that_is_well_is_told_of_once_as_new() -> None:
     house = House()
     assert house.sends(5 * DAY_US) == set()
-    assert [*house.watch.conditions.wrong] == [("new", NAME)]
+    assert [*house.sensor_monitor.conditions.problems] == [("new", NAME)]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_sensor_that_moved_is_told_once_it_stays_there() -> None:
     assert house.sends(10 * MINUTE_US, location="Hall") == {"moved"}
     assert house.details("moved")["old_place"] == "Office"
     assert house.details("moved")["new_place"] == "Hall"
-    house.watch.conditions.wrong.clear()
+    house.sensor_monitor.conditions.problems.clear()
     assert house.sends(DAY_US, location="Hall") == set()
 
 
@@ -159,5 +159,5 @@ def test_values_that_jump_again_and_again_are_told_and_a_single_jump_is_not() ->
 def test_what_is_no_longer_watched_is_dropped_after_an_edit() -> None:
     house = House("[Office]\ntoo cold = 40 for 1 h\n")
     assert house.sends(3 * HOUR_US, temperature_f=30.0) == {"too_cold"}
-    house.watch.apply(LimitsFile("[ECCTH01]\nwatch = no\n"))
-    assert house.watch.conditions.wrong == {}
+    house.sensor_monitor.apply(LimitsFile("[ECCTH01]\nwatch = no\n"))
+    assert house.sensor_monitor.conditions.problems == {}

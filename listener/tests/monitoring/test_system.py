@@ -26,13 +26,13 @@ class Machine:
         while self.now_us <= end_us:
             self.system.judge(self.environment, self.conditions, self.now_us)
             self.now_us += min(time_us, 5 * MINUTE_US) or 1
-        return {kind for kind, _ in self.conditions.wrong}
+        return {kind for kind, _ in self.conditions.problems}
 
     def rejects(self, count: int, topic: str = "ECCTempHum", reason: str = "no field1") -> None:
         self.system.note([Rejected(self.now_us, topic, b"?", reason)] * count, self.now_us)
 
     def details(self, kind: str) -> Details:
-        return self.conditions.wrong[kind, ""].details
+        return self.conditions.problems[kind, ""].details
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_no_backup_for_three_days_is_told(machine: Machine) -> None:
     newest_us = START_US - 2 * DAY_US
     assert machine.passes(23 * HOUR_US, expects_backup=True, newest_backup_us=newest_us) == set()
     assert machine.passes(2 * HOUR_US) == {"backup"}
-    assert machine.conditions.wrong["backup", ""].since_us == newest_us
+    assert machine.conditions.problems["backup", ""].since_us == newest_us
     assert machine.passes(MINUTE_US, newest_backup_us=machine.now_us) == set()
 
 

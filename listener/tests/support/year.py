@@ -395,7 +395,7 @@ class World:
 
     def start(self) -> Monitor:
         self.started = None
-        monitor = _Lookout(self.settings, cast("Store", self.store), ZONE, self.moment(), self.post)
+        monitor = _SimulatedMonitor(self.settings, cast("Store", self.store), ZONE, self.moment(), self.post)
         monitor.world = self
         return monitor
 
@@ -510,11 +510,11 @@ class World:
         self.year.facts.append(fact._replace(ends_s=ends_s, end_within_s=at(0, 1.5)))
 
 
-class _Lookout(Monitor):
+class _SimulatedMonitor(Monitor):
     world: World
 
-    def _look_around(self) -> None:
-        super()._look_around()
+    def _update_environment(self) -> None:
+        super()._update_environment()
         free, total = 400e9, 500e9
         begins_s, ends_s = self.world.year.disk_s
         if begins_s <= self.world.now_s < ends_s:

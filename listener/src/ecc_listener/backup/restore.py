@@ -176,7 +176,7 @@ def replace_file(new: Path, target: Path, aside: Path) -> None:
 
 
 def _copy_owner(target: Path, new: Path) -> None:
-    """Give the new file the owner of the old one, or else of the folder: root may run the restore."""
+    """Return the new file the owner of the old one, or else of the folder: root may run the restore."""
     model = (target if target.exists() else target.parent).stat()
     if os.geteuid() == 0:
         os.chown(new, model.st_uid, model.st_gid)

@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(_settings: Settings, arguments: dict[str, Any]) -> int:
-    """Show it until Ctrl-C, SIGTERM or the given time; give the exit status.
+    """Show it until Ctrl-C, SIGTERM or the given time; return the exit status.
 
     Raises:
         SettingsError: the folder can't be made, or there are too many misbehaviours.
@@ -218,7 +218,7 @@ def _introduction(plan: Plan, stage: Stage, seconds: float | None) -> str:
 
 
 def _wait_until_stored(stage: Stage, messages: int) -> None:
-    """Give the last messages the moment that they need; what is lost on the way must not hold up the end."""
+    """Wait until the last messages are stored, but not for ever: some may be lost."""
     until_s = time.monotonic() + _STORED_WITHIN_S
     while (known := stage.health()) and known.messages < messages and time.monotonic() < until_s:
         time.sleep(0.1)
@@ -226,7 +226,7 @@ def _wait_until_stored(stage: Stage, messages: int) -> None:
 
 @contextmanager
 def _folder(given: Path | None) -> Iterator[Path]:
-    """Give the folder for everything; one that nobody chose is gone afterwards."""
+    """Return the folder for everything; one that nobody chose is gone afterwards."""
     if given is None:
         with TemporaryDirectory(prefix="ecc-demo-", ignore_cleanup_errors=True) as folder:
             yield Path(folder)
@@ -239,7 +239,7 @@ def _folder(given: Path | None) -> Iterator[Path]:
 
 
 def _sunday_morning(now: datetime) -> datetime:
-    """Give the last Sunday at 6: the heating starts for the service, so there is something to see at once."""
+    """Return the last Sunday at 6:00, when the heating starts, so that something happens at once."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     sunday = midnight - timedelta(days=(midnight.weekday() + 1) % 7)
     return sunday + timedelta(hours=6)

@@ -114,11 +114,11 @@ class Stage:
 
     @property
     def page(self) -> str:
-        """Give the page's address."""
+        """Return the page's address."""
         return f"http://{HOST}:{self.page_port}"
 
     def health(self) -> health.Health | None:
-        """Give what the listener says of itself; None: nothing yet."""
+        """Return what the listener says of itself; None: nothing yet."""
         return health.read(self._health_path)
 
     def check(self) -> None:
@@ -213,7 +213,7 @@ def _answers(port: int) -> bool:
 
 
 def _free_port(wished: int = 0) -> int:
-    """Give a port that nobody uses, the wished one if it is free."""
+    """Return a port that nobody uses, the wished one if it is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

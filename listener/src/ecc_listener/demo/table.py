@@ -1,4 +1,4 @@
-"""PURE: rows of the database go in, the lines of a small table come out, in plain words."""
+"""Rows of the database go in, the lines of a small table come out, in plain words."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ class Line(NamedTuple):
 
 
 def table(lines: Sequence[Line], names: Sequence[str], now: datetime, patience: timedelta) -> list[str]:
-    """Give the table of these sensors; who was not heard for `patience` is silent."""
+    """Return the table of these sensors; who was not heard for `patience` is silent."""
     known = {line.name: line for line in lines}
     rows: list[Sequence[str]] = [_HEADINGS]
     for name in names:
@@ -39,7 +39,7 @@ def table(lines: Sequence[Line], names: Sequence[str], now: datetime, patience: 
 
 
 def in_words(line: Line, now: datetime, patience: timedelta) -> str:
-    """Say what there is to say of a sensor."""
+    """Return what there is to say of a sensor."""
     change_f = 0.0 if line.before_f is None else line.temperature_f - line.before_f
     warnings = (
         (now - line.seen > patience, "silent"),
@@ -55,7 +55,7 @@ def in_words(line: Line, now: datetime, patience: timedelta) -> str:
 
 
 def events(rooms: Sequence[Room], at: datetime, seed: int) -> str:
-    """Say what goes on in the rooms at a time."""
+    """Return what goes on in the rooms at a time."""
     at_s = at.timestamp()
     crowded = [room.name for room in rooms if climate_in(room, weather_at(at_s), seed).people > _CROWD]
     open_doors = [room.name for room in rooms if is_door_open(room, at_s, seed)]
@@ -68,7 +68,7 @@ def events(rooms: Sequence[Room], at: datetime, seed: int) -> str:
 
 
 def plain(line: Line) -> str:
-    """Give one sensor's line for a file."""
+    """Return one sensor's line for a file."""
     values = (
         f"{line.temperature_f:.1f} °F, {line.humidity_percent:.0f} %, battery {line.battery_percent:.0f} %"
     )

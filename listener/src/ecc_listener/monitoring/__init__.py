@@ -1,6 +1,7 @@
-"""What is wrong: rules over readings, sensors and the system itself. Pure, but for `monitor`.
+"""What is wrong: rules over sensors, their readings and the system itself.
 
-Arrivals, limits and the time enter; problems that began or ended leave.
-Start with `rules` (one sensor's readings), `sensors` (silence) and `system` (disk, backup, mail).
-`monitor` feeds them from the running listener and writes what they find.
+Readings, limits and the time enter; problems that begin or end leave, and become notices.
+Start with `rules` (one sensor), `sensors` (silence) and `system` (disk, backup, mail), which are pure.
+`monitor` feeds them in the running listener and stores what they find; `environment`, `limits_file` and
+`state` read what they need.
 """

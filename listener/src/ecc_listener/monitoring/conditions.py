@@ -1,7 +1,7 @@
-"""PURE: what is wrong at the moment, and what is about to turn.
+"""Which problems exist now, and which are about to begin or end.
 
-A rule says of its matter: bad, good, or neither (between the two limits of a hysteresis). What is bad becomes
-wrong when it has been so for a minimum time, and what is wrong is over when it has been good for one.
+A rule judges something as bad, good, or neither (between the two thresholds of a hysteresis). It becomes a
+problem once it has been bad for a minimum time, and ends once it has been good for a minimum time.
 """
 
 from collections.abc import Iterable
@@ -10,28 +10,28 @@ from ecc_listener.notifications.notice import DROPPED, Details, Key, Problem
 
 
 class Conditions:
-    """What is wrong now, what ended and with which facts, and what may turn."""
+    """The problems, those that ended (with their details), and those that may begin or end."""
 
-    def __init__(self, wrong: Iterable[Problem] = ()) -> None:
-        """Begin with what is known to be wrong."""
-        self.wrong: dict[Key, Problem] = {one[:2]: one for one in wrong}
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        """Start with known problems."""
+        self.problems: dict[Key, Problem] = {one[:2]: one for one in problems}
         self.ended: dict[Key, Details] = {}
         self._turning: dict[Key, int] = {}
 
     def judge(
         self, one: Problem, *, bad: bool | None, now_us: int, after_us: int = 0, back_us: int = 0
     ) -> None:
-        """Take a rule's word; `after_us` and `back_us` are the minimum times of bad and good.
+        """Apply what a rule found; `after_us` and `back_us` are the minimum times of bad and good.
 
-        A thing has been wrong since `one.since_us`, or since it turned bad where that is 0.
+        The problem began at `one.since_us`, or when it turned bad if that is 0.
         """
         key = one[:2]
-        known = self.wrong.get(key)
+        known = self.problems.get(key)
         if bad is None or bad is (known is not None):
             if self._turning:
                 self._turning.pop(key, None)
             if bad and known:
-                self.wrong[key] = known._replace(location=one.location, details=one.details)
+                self.problems[key] = known._replace(location=one.location, details=one.details)
             return
         turned_us = self._turning.setdefault(key, now_us)
         if now_us - turned_us < (after_us if bad else back_us):
@@ -39,25 +39,25 @@ class Conditions:
         del self._turning[key]
         if bad:
             self.ended.pop(key, None)
-            self.wrong[key] = one if one.since_us else one._replace(since_us=turned_us)
+            self.problems[key] = one if one.since_us else one._replace(since_us=turned_us)
         else:
-            del self.wrong[key]
+            del self.problems[key]
             self.ended[key] = one.details
 
     def is_quiet(self, key: Key) -> bool:
-        """Say whether a thing that isn't bad now was none before either: there is nothing to judge."""
-        if key in self.wrong:
+        """Return whether something good was no problem before either, so there is nothing to judge."""
+        if key in self.problems:
             return False
         if self._turning:
             self._turning.pop(key, None)
         return True
 
-    def happened(self, one: Problem) -> None:
-        """Take an event, which stays until it is told."""
-        self.wrong.setdefault(one[:2], one)
+    def add_event(self, one: Problem) -> None:
+        """Add an event, which stays until it is sent."""
+        self.problems.setdefault(one[:2], one)
 
     def drop(self, key: Key) -> None:
-        """Let nothing more be said of a thing that is no longer watched."""
+        """End a problem without a message, because the sensor is no longer monitored."""
         self._turning.pop(key, None)
-        if self.wrong.pop(key, None):
+        if self.problems.pop(key, None):
             self.ended[key] = {DROPPED: 1}

@@ -1,4 +1,4 @@
-"""PURE: the text of the limits file goes in; what is watched at each sensor comes out, and its mistakes."""
+"""The limits of each sensor, from the text of the limits file, and the mistakes in that text."""
 
 import re
 from configparser import ConfigParser
@@ -18,14 +18,14 @@ _MAX_MERGED = 10_000
 
 
 class Limit(NamedTuple):
-    """A limit, in °F, %, dBm or microseconds, and how long it must be passed until it counts."""
+    """A limit in °F, %, dBm or microseconds, and how long a value must be beyond it before it counts."""
 
     value: float
     for_us: int = 0
 
 
 Limits = dict[str, Limit]
-"""What is watched at a sensor, by kind. `silent` 0: after three of its own intervals."""
+"""The limits of a sensor, by kind. `silent` 0 means three of its own intervals."""
 
 
 class _Form(NamedTuple):
@@ -70,14 +70,14 @@ DEFAULT: Limits = {
     "silent": Limit(0),
 }
 FROM_LIMITS = {*_FORMS, "jumps"}
-"""The kinds that the file has a word in."""
+"""The kinds that the file can set."""
 
 
 class LimitsFile:
-    """The limits of all sensors: a sensor's own win over its place's, those over `everywhere`."""
+    """The limits of all sensors. Those of a sensor override those of its location, then `everywhere`."""
 
     def __init__(self, text: str = "") -> None:
-        """Read the text; `problems` has one line for each mistake, and what is right counts."""
+        """Parse the text; `problems` has one line for each mistake, and all other lines are in effect."""
         self.problems: list[str] = []
         self._sections: dict[str, dict[str, Limit | None]] = {}
         self._merged: dict[tuple[str, str | None], Limits | None] = {}
@@ -85,14 +85,14 @@ class LimitsFile:
         try:
             parser.read_string(text, "the file")
         except ConfigParserError as error:
-            self._complain(" ".join(str(error).split()))
+            self._add_problem(" ".join(str(error).split()))
         for section in parser.sections():
             found = self._sections.setdefault(section.strip().casefold(), {})
             for option, value in parser.items(section):
-                self._take(found, section, option, value or "")
+                self._parse(found, section, option, value or "")
 
     def of(self, name: str, location: str | None) -> Limits | None:
-        """Give what is watched at a sensor; None: nothing at all."""
+        """Return the limits of a sensor; None if it isn't monitored at all."""
         key = name, location
         if key not in self._merged:
             if len(self._merged) > _MAX_MERGED:  # Names come from the network.
@@ -109,27 +109,27 @@ class LimitsFile:
             return None
         return {kind: limit for kind, limit in merged.items() if limit is not None}
 
-    def _take(self, found: dict[str, Limit | None], section: str, option: str, value: str) -> None:
+    def _parse(self, found: dict[str, Limit | None], section: str, option: str, value: str) -> None:
         kind = "_".join(option.split())
         if kind not in FROM_LIMITS | {"watch"}:
             names = ", ".join(one.replace("_", " ") for one in (*_FORMS, "jumps", "watch"))
-            self._complain(f"[{section}] {option}: there is no such line; there are {names}")
+            self._add_problem(f"[{section}] {option}: unknown limit; allowed are {names}")
         elif value.casefold() in _OFF:
             found[kind] = None
         elif kind in {"watch", "jumps"}:
             if value.casefold() in {"yes", "on"}:
                 found[kind] = Limit(0)
             else:
-                self._complain(f"[{section}] {option} = {value}: it is yes or no")
+                self._add_problem(f"[{section}] {option} = {value}: must be yes or no")
         else:
             limit = _limit(_FORMS[kind], value)
             if limit is None:
                 example = _EXAMPLES[_FORMS[kind].units]
-                self._complain(f"[{section}] {option} = {value}: write it like {example}, or off")
+                self._add_problem(f"[{section}] {option} = {value}: must be like {example}, or off")
             else:
                 found[kind] = limit
 
-    def _complain(self, problem: str) -> None:
+    def _add_problem(self, problem: str) -> None:
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(problem if len(problem) < 200 else problem[:199] + "…")  # noqa: PLR2004 - a line or two
 

@@ -1,4 +1,4 @@
-"""The limits file on the disk: made with its explanations where there is none, read again when it changes."""
+"""The limits file on disk: created with explanations if there is none, and read again when it changes."""
 
 import logging
 from contextlib import suppress
@@ -11,28 +11,28 @@ _log = logging.getLogger(__name__)
 _MAX_BYTES = 1_000_000
 
 EXAMPLE = """\
-# Limits of rooms and sensors: a mail comes when one is passed, and when it is over.
+# Limits for rooms and sensors: you get a mail when one is exceeded, and when that is resolved.
 #
-# This file is read again within a minute after you have saved it; nothing has to be restarted.
-# A line with # in front does nothing. As it was made, this file watches no room: only battery,
-# signal and the sensors themselves.
+# This file is read again within a minute after you save it; nothing has to be restarted.
+# A line that begins with # has no effect. As delivered, this file monitors only batteries, signals and
+# the sensors themselves, but no room.
 #
-# Lines below [everywhere] are for all sensors. A place in brackets, as the sensors send it, is for that
-# room, and a sensor's name for that sensor alone; they win over [everywhere], the sensor over its place.
-# Temperatures are in °F, or in °C when you write so. "for 2 h" says how long it must last until it counts
-# (min, h or d). "off" takes a limit away again.
+# Lines below [everywhere] apply to all sensors. A location in brackets, as the sensors send it, applies to
+# that room, and a sensor's name to that sensor only. A sensor's lines override those of its location,
+# which override [everywhere]. Temperatures are in °F, or in °C if you write so. "for 2 h" says how long a
+# value must last before it counts (min, h or d). "off" removes a limit.
 #
-#   too cold, too hot    a temperature; over when it is 2 °F on the right side again, for half an hour
-#   too damp, too dry    relative humidity in %; over when it is 3 % on the right side again, likewise
-#   damp risk            hours above a humidity, for mould on vestments, books and the organ: hours above it
-#                        count up, hours below it count down; over when half of them are gone
-#   near dew point       so near is the air to its dew point that cold walls and windows get wet
-#   battery low          in %; over with a new battery
-#   weak signal          in dBm, as a mean of some hours
-#   frozen               exactly the same values for so long
-#   jumps                yes or off: values that no room can have, again and again
-#   silent               by itself after three of the sensor's own intervals; or "2 h" to say it, or "off"
-#   watch                "no": nothing at all is told of that sensor, such as one that is taken away
+#   too cold, too hot    a temperature; resolved 2 °F beyond the limit for half an hour
+#   too damp, too dry    relative humidity in %; resolved 3 % beyond the limit for half an hour
+#   damp risk            hours above a humidity, for mould on vestments, books and the organ: damp hours
+#                        count up, dry hours count down; resolved when half of them are gone
+#   near dew point       how close the air may come to its dew point, where cold walls and windows get wet
+#   battery low          in %; resolved with a new battery
+#   weak signal          in dBm, as a mean over some hours
+#   frozen               how long exactly the same values are accepted
+#   jumps                yes or off: repeated changes that are impossible in a room
+#   silent               three of the sensor's own intervals unless you set a time, such as "2 h", or "off"
+#   watch                "no" ignores a sensor completely, for example one that was removed
 
 [everywhere]
 battery low = 20 %
@@ -55,10 +55,10 @@ frozen = 6 h
 
 
 class WatchedFile:
-    """One limits file; `limits` is what it said last."""
+    """One limits file; `limits` is its newest valid content."""
 
     def __init__(self, path: Path) -> None:
-        """Read it, or make it."""
+        """Read the file, or create it."""
         self.path = path
         self.limits = LimitsFile(EXAMPLE)
         self.problems: tuple[str, ...] = ()
@@ -66,13 +66,13 @@ class WatchedFile:
         if not path.exists():
             with suppress(OSError):
                 path.write_text(EXAMPLE, encoding="utf-8")
-        self.look()
+        self.reload()
 
-    def look(self) -> bool:
-        """Read it again if it has changed; say whether."""
+    def reload(self) -> bool:
+        """Read the file again if it has changed; return whether it has."""
         try:
             status = self.path.stat()
-            # The change of its permissions counts: who mends them has it read again.
+            # A change of its permissions counts as well: if they were fixed, the file is read again.
             seen = status.st_mtime_ns, status.st_ctime_ns, status.st_size
             if seen == self._seen:
                 return False
@@ -84,7 +84,7 @@ class WatchedFile:
         except FileNotFoundError:
             return self._fall_back()
         except (OSError, UnicodeDecodeError) as error:
-            # What it said last goes on to count.
+            # Its previous content stays in effect.
             self.problems = (f"it can't be read: {getattr(error, 'strerror', None) or error}",)
         for problem in self.problems:
             _log.error("In %s: %s", self.path, problem)

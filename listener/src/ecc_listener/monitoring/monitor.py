@@ -1,19 +1,18 @@
-"""The watch at work: gives it what it needs to know, and writes down what it says and what is to be told.
+"""The monitor in the running listener: it feeds the rules, and stores the notices and messages that follow.
 
-The time is passed in. What goes into the database goes there in one transaction, the mail included, and only
-then counts: a failing database makes nothing be told twice, and loses nothing.
+Notices and their messages are written in one transaction, and only then count: if the database fails, nothing
+is lost or sent twice.
 """
 
 import logging
-import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime, tzinfo
 from sqlite3 import Connection
 from typing import TYPE_CHECKING, NamedTuple
 
 from ecc_listener.clock import Now
 from ecc_listener.monitoring import state
+from ecc_listener.monitoring.environment import read_environment
 from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.monitoring.sensors import SensorMonitor
 from ecc_listener.monitoring.system import Environment, SystemMonitor
@@ -33,16 +32,16 @@ _log = logging.getLogger(__name__)
 
 _US = 1_000_000
 _MAX_COLLECT_US = 60 * _US
-_KEEP_EVERY_US = 3600 * _US
+_SAVE_EVERY_US = 3600 * _US
 _JUMP_US = 120 * _US
-_LOOK_EVERY_US = 20 * _US
+_ENVIRONMENT_EVERY_US = 20 * _US
 _MAX_REJECTED = 100
-_STACK = ""
-"""The name under which the stack's memory is kept; no sensor has it."""
+_SYSTEM = ""
+"""The name under which the memory of the system is stored; no sensor has it."""
 
 
 class Faults(NamedTuple):
-    """What the loop itself knows to be wrong, in words; None while all is well."""
+    """What the listener itself knows to be wrong, as text; None while all is well."""
 
     broker: str | None = None
     store: str | None = None
@@ -50,60 +49,60 @@ class Faults(NamedTuple):
     archive: str | None = None
 
 
-Post = Callable[[Connection, Notification], None]
-"""Puts the mail of an occasion where it is sent from."""
+Outbox = Callable[[Connection, Notification], None]
+"""Writes the message of a notification to the outbox."""
 
 
 class Monitor:
-    """The watch, its desk, and what they need of the world."""
+    """Rules and notification policy, with what they need from the outside."""
 
-    def __init__(self, settings: Settings, store: Store, zone: tzinfo, now: Now, post: Post) -> None:
-        """Read what is known.
+    def __init__(self, settings: Settings, store: Store, zone: tzinfo, now: Now, outbox: Outbox) -> None:
+        """Read what is known from before.
 
         Raises:
             StoreError: the database can't be read.
 
         """
-        self._settings, self._store, self._zone, self._post = settings, store, zone, post
+        self._settings, self._store, self._zone, self._outbox = settings, store, zone, outbox
         timer_us = int(settings.timer_check.total_seconds() * _US)
         mute_us = int(settings.last_notice_silence_time.total_seconds() * _US)
-        pace = Timing(min(_MAX_COLLECT_US, timer_us // 20), timer_us // 2, mute_us)
-        pending, lately, number, sensors, stack, last = store.look(
+        timing = Timing(min(_MAX_COLLECT_US, timer_us // 20), timer_us // 2, mute_us)
+        pending, recent, number, sensors, system, last = store.look(
             lambda connection: (
                 table.pending(connection),
                 table.resolved_since(connection, now.wall_us - mute_us),
                 table.next_number(connection),
                 state.load(connection, now.wall_us, timer_us // 100),
-                table.memories(connection).get(_STACK),
+                table.memories(connection).get(_SYSTEM),
                 table.last_sent(connection),
             )
         )
-        pending = [_not_ahead(notice, now.wall_us) for notice in pending]
-        wrong = [Problem(*one[1:5], one.details) for one in pending if one.resolved_us is None]
-        self.watch = SensorMonitor(timer_us, now.steady_us, sensors, wrong)
-        self.policy = NotificationPolicy(pace, pending, lately, number)
-        self._system = SystemMonitor(now.steady_us, stack)
+        pending = [_not_in_the_future(notice, now.wall_us) for notice in pending]
+        problems = [Problem(*one[1:5], one.details) for one in pending if one.resolved_us is None]
+        self.sensor_monitor = SensorMonitor(timer_us, now.steady_us, sensors, problems)
+        self.policy = NotificationPolicy(timing, pending, recent, number)
+        self._system = SystemMonitor(now.steady_us, system)
         self._limits = WatchedFile(settings.limits_file_path)
         self._environment = Environment()
-        self._next_look_us = 0
+        self._next_environment_us = 0
         self._offset_us = now.wall_us - now.steady_us
-        self._next_keep_us = now.steady_us + _KEEP_EVERY_US
+        self._next_save_us = now.steady_us + _SAVE_EVERY_US
         self._restart_us = now.steady_us + timer_us
         self._rejected: list[Rejected] = []
-        self._fails = False
+        self._is_failing = False
         self._write_last_notice(last)
 
     def note(self, burst: Burst) -> None:
-        """Note what was stored; cheap, since it may be 25,000 a second."""
-        self.watch.note(burst.readings)
+        """Collect what was stored; as fast as possible, because it may be 25,000 readings a second."""
+        self.sensor_monitor.note(burst.readings)
         self._rejected += burst.rejected[:_MAX_REJECTED]
 
     def tick(self, now: Now, faults: Faults, newest_backup: datetime | None = None) -> bool:
-        """Look whether all is well; say whether the session is to be set up anew, since nobody speaks."""
-        if now.steady_us >= self._next_look_us:
-            self._next_look_us = now.steady_us + _LOOK_EVERY_US
-            self._look_around()
-        is_silent = self.watch.look(now.steady_us, self._limits.limits, faults.broker)
+        """Find problems and store notices; return whether to reconnect, because all sensors are silent."""
+        if now.steady_us >= self._next_environment_us:
+            self._next_environment_us = now.steady_us + _ENVIRONMENT_EVERY_US
+            self._update_environment()
+        is_silent = self.sensor_monitor.evaluate(now.steady_us, self._limits.limits, faults.broker)
         if self._rejected:
             self._system.note(self._rejected, now.steady_us)
             self._rejected = []
@@ -114,118 +113,113 @@ class Monitor:
             newest_backup_us=self._steady_us(newest_backup),
             damaged=", ".join(path.name for path in set_aside_files(self._settings.database_file_path)),
         )
-        self._system.judge(environment, self.watch.conditions, now.steady_us)
-        try:
-            self._follow_clock(now)
-            self._tell(now)
-            if now.steady_us >= self._next_keep_us:
-                self.keep(now)
-            self._fails = False
-        except StoreError as error:
-            if not self._fails:
-                _log.warning("Notices wait until the database can be written: %s", error)
-            self._fails = True
+        self._system.judge(environment, self.sensor_monitor.conditions, now.steady_us)
+        self._store_what_changed(now)
         if not is_silent:
             self._restart_us = now.steady_us
         elif now.steady_us >= self._restart_us:
-            self._restart_us = now.steady_us + self.watch.timer_check_us
+            self._restart_us = now.steady_us + self.sensor_monitor.timer_check_us
             return True
         return False
 
-    def keep(self, now: Now) -> None:
-        """Write what the watch has learned, and drop notices that are old.
+    def _update_environment(self) -> None:
+        """Read limits and disk again."""
+        if self._limits.reload():
+            self.sensor_monitor.apply(self._limits.limits)
+        self._environment = read_environment(self._settings, self._limits)
+
+    def _store_what_changed(self, now: Now) -> None:
+        """Update the notices; while the database fails, this is tried again at every tick."""
+        try:
+            self._follow_clock(now)
+            self._update_notices(now)
+            if now.steady_us >= self._next_save_us:
+                self.save(now)
+            self._is_failing = False
+        except StoreError as error:
+            if not self._is_failing:
+                _log.warning("Notices have to wait until the database can be written: %s", error)
+            self._is_failing = True
+
+    def save(self, now: Now) -> None:
+        """Store what was learned about sensors and system, and delete old notices.
 
         Raises:
-            StoreError: nothing was written.
+            StoreError: if nothing was written.
 
         """
-        self._next_keep_us = now.steady_us + _KEEP_EVERY_US
-        sensors = self.watch.sensors
+        self._next_save_us = now.steady_us + _SAVE_EVERY_US
+        sensors = self.sensor_monitor.sensors
         memories = {name: one.memory() for name, one in sensors.items() if one.is_steady}
-        memories[_STACK] = self._system.memory()
+        memories[_SYSTEM] = self._system.memory()
 
         def write(connection: Connection) -> None:
-            table.keep_memories(connection, memories, {*sensors, _STACK})
+            table.keep_memories(connection, memories, {*sensors, _SYSTEM})
             table.drop_old(connection, now.wall_us)
 
         self._store.change(write)
         self.policy.forget_old(now.wall_us)
 
     def close(self, now: Now) -> None:
-        """Keep for the next start what the watch has learned."""
+        """Store what was learned, for the next start."""
         try:
-            self.keep(now)
+            self.save(now)
         except StoreError as error:
-            _log.warning("What the watch has learned since the last hour is lost: %s", error)
-
-    def _look_around(self) -> None:
-        """Look at the limits and at the disk."""
-        if self._limits.look():
-            self.watch.apply(self._limits.limits)
-        settings = self._settings
-        folder = settings.database_file_path.absolute().parent
-        free_bytes = total_bytes = 0
-        with suppress(OSError):
-            disk = os.statvfs(folder)
-            free_bytes, total_bytes = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
-        self._environment = Environment(
-            free_bytes=free_bytes,
-            total_bytes=total_bytes,
-            folder=str(folder),
-            expects_backup=settings.automatic_backup,
-            limits_problems=self._limits.problems,
-            limits_file=str(settings.limits_file_path),
-        )
+            _log.warning("What the monitor has learned in the last hour is lost: %s", error)
 
     def _steady_us(self, moment: datetime | None) -> int | None:
-        """Give the steady clock's time of a moment of the wall clock's."""
+        """Return a time of the wall clock as a time of the steady clock."""
         return None if moment is None else int(moment.timestamp() * _US) - self._offset_us
 
     def _follow_clock(self, now: Now) -> None:
-        """Move all times with a clock that jumped, so that silences and mutes last as long as they should."""
+        """Move all times with a clock that jumped, so that silences and mutes keep their length."""
         jump_us = now.wall_us - now.steady_us - self._offset_us
         if abs(jump_us) < _JUMP_US:
-            self._offset_us += jump_us  # The clock is being drawn to the right time.
+            self._offset_us += jump_us  # The clock is being adjusted gradually.
             return
         moved = self._store.change(lambda connection: table.shift(connection, jump_us))
         self.policy.pending = {notice.key: notice for notice in moved}
         self._offset_us += jump_us
         details: Details = {"jump_s": jump_us / _US}
-        self.watch.conditions.happened(Problem("clock", "", None, now.steady_us, details))
+        self.sensor_monitor.conditions.add_event(Problem("clock", "", None, now.steady_us, details))
         _log.warning("The clock jumped by %.0f s", jump_us / _US)
 
-    def _tell(self, now: Now) -> None:
-        """Write what began and what ended, and the mail of it."""
-        conditions = self.watch.conditions
-        wrong: Mapping[Key, Problem] = conditions.wrong
+    def _update_notices(self, now: Now) -> None:
+        """Store which notices began and ended, and the message about them."""
+        conditions = self.sensor_monitor.conditions
+        problems: Mapping[Key, Problem] = conditions.problems
         if self._offset_us:
-            wrong = {key: _on_the_wall(one, self._offset_us) for key, one in wrong.items()}
+            problems = {key: _in_wall_time(one, self._offset_us) for key, one in problems.items()}
         changes = self.policy.decide(
-            wrong, conditions.ended, now.wall_us, self._zone, more_expected=self.watch.more_expected
+            problems,
+            conditions.ended,
+            now.wall_us,
+            self._zone,
+            more_expected=self.sensor_monitor.more_expected,
         )
         if changes.notices:
             self._store.change(lambda connection: self._write(connection, changes))
             self.policy.adopt(changes)
-            self._say(changes)
+            self._log(changes)
         for key in {
             notice.key for notice, is_done in changes.notices if is_done and KINDS[notice.kind].is_event
         }:
-            conditions.wrong.pop(key, None)
+            conditions.problems.pop(key, None)
         conditions.ended.clear()
 
     def _write(self, connection: Connection, changes: Changes) -> None:
         table.keep(connection, changes.notices)
         if changes.notification:
-            self._post(connection, changes.notification)
+            self._outbox(connection, changes.notification)
 
-    def _say(self, changes: Changes) -> None:
+    def _log(self, changes: Changes) -> None:
         if changes.notification is None:
             return
         for entry in changes.notification.entries:
             _log.warning("Notice (%s): %s", entry.state, entry.words.headline)
-        told = [notice for notice, _ in changes.notices if notice.sent_us == changes.notification.at_us]
-        if told:
-            self._write_last_notice(told[0])
+        sent = [notice for notice, _ in changes.notices if notice.sent_us == changes.notification.at_us]
+        if sent:
+            self._write_last_notice(sent[0])
 
     def _write_last_notice(self, notice: Notice | None) -> None:
         path = self._settings.last_notice_file_path
@@ -235,8 +229,8 @@ class Monitor:
             _log.error("The last notice file %s can't be written: %s", path, error.strerror)
 
 
-def _on_the_wall(one: Problem, offset_us: int) -> Problem:
-    """Give the times of the steady clock in those of the wall clock."""
+def _in_wall_time(one: Problem, offset_us: int) -> Problem:
+    """Return a problem with times of the wall clock instead of the steady clock."""
     details = {
         name: value + offset_us if name.endswith("_us") and isinstance(value, int) else value
         for name, value in one.details.items()
@@ -244,8 +238,8 @@ def _on_the_wall(one: Problem, offset_us: int) -> Problem:
     return one._replace(since_us=one.since_us + offset_us, details=details)
 
 
-def _not_ahead(notice: Notice, now_us: int) -> Notice:
-    """Take a time that is ahead, from a clock that was wrong, for now."""
+def _not_in_the_future(notice: Notice, now_us: int) -> Notice:
+    """Return a notice whose times, if a wrong clock put them into the future, are now."""
     sent_us = None if notice.sent_us is None else min(notice.sent_us, now_us)
     resolved_us = None if notice.resolved_us is None else min(notice.resolved_us, now_us)
     return notice._replace(

@@ -1,6 +1,6 @@
-"""PURE: what a sensor's newest reading says is wrong, or over: limits, battery, signal, the sensor itself.
+"""The rules for a sensor's newest reading: limits, battery, signal, and the sensor itself.
 
-The thresholds must not cry wolf. Each has a hysteresis, and most a minimum time.
+To avoid false alarms, each threshold has a hysteresis, and most have a minimum time.
 """
 
 from collections.abc import Callable, Sequence
@@ -64,13 +64,13 @@ def judge(sensor: Sensor, before: Reading, gap_us: int, limits: Limits, conditio
 
 
 def _passes(value: float, limit: float, measure: _Measure) -> bool | None:
-    """Say whether it is bad; None within the hysteresis."""
+    """Return whether a value is bad; None within the hysteresis."""
     beyond = limit - value if measure.is_low_bad else value - limit
     return True if beyond > 0 else False if beyond <= -measure.back else None
 
 
 def _judge_damp(sensor: Sensor, gap_us: int, limit: Limit, conditions: Conditions) -> None:
-    """Count the hours over the limit; drying counts back: one dry hour doesn't hide ten."""
+    """Count the hours above the limit; dry hours count back, so one dry hour doesn't hide ten damp ones."""
     step_us = min(gap_us, HOUR_US)
     is_over = sensor.reading.humidity_percent > limit.value
     sensor.damp_us = min(max(0, sensor.damp_us + (step_us if is_over else -step_us)), 1.5 * limit.for_us)
@@ -102,7 +102,7 @@ def _judge_jumps(sensor: Sensor, before: Reading, gap_us: int, conditions: Condi
     ):
         jumps_us.append(now_us)
         values = {"before_f": before.temperature_f, "after_f": now.temperature_f}
-    bad = _lately(jumps_us, now_us)
+    bad = _is_frequent(jumps_us, now_us)
     if not bad and conditions.is_quiet(("jumps", sensor.name)):
         return
     if bad is not True or jumps_us[-1] == now_us:
@@ -111,22 +111,22 @@ def _judge_jumps(sensor: Sensor, before: Reading, gap_us: int, conditions: Condi
         conditions.judge(one, bad=bad, now_us=now_us)
 
 
-def _lately(times_us: Sequence[int], now_us: int) -> bool | None:
-    """Say whether something happened often within a day; None: now and then."""
+def _is_frequent(times_us: Sequence[int], now_us: int) -> bool | None:
+    """Return whether something happened often within a day; None if sometimes."""
     if not times_us or now_us - times_us[-1] > DAY_US:
         return False
     return True if len(times_us) == RECENT and now_us - times_us[0] < DAY_US else None
 
 
 def _judge_identity(sensor: Sensor, before: Reading, conditions: Conditions) -> None:
-    """Tell a move, once it lasts, from two boards that take turns under one name."""
+    """Distinguish a sensor that moved from two devices that take turns under one name."""
     now_us, reading, own = sensor.last_us, sensor.reading, sensor.about
-    told = [reading.location, reading.mac]
-    if told == own and not sensor.changed and not sensor.swaps_us:
+    sent = [reading.location, reading.mac]
+    if sent == own and not sensor.changed and not sensor.swaps_us:
         return
     if own == [None, None]:
-        sensor.about = told
-    elif told == own:
+        sensor.about = sent
+    elif sent == own:
         if sensor.changed:
             sensor.changed = 0
             sensor.swaps_us.append(now_us)
@@ -135,14 +135,14 @@ def _judge_identity(sensor: Sensor, before: Reading, conditions: Conditions) -> 
         if sensor.changed >= _SETTLED:
             details = sensor.values() | {
                 "old_place": own[0],
-                "new_place": told[0],
+                "new_place": sent[0],
                 "old_mac": own[1],
-                "new_mac": told[1],
+                "new_mac": sent[1],
             }
-            sensor.about, sensor.changed = told, 0
-            if any(old not in {None, new} for old, new in zip(own, told, strict=True)):
-                conditions.happened(Problem("moved", sensor.name, reading.location, now_us, details))
-    bad = _lately(sensor.swaps_us, now_us)
+            sensor.about, sensor.changed = sent, 0
+            if any(old not in {None, new} for old, new in zip(own, sent, strict=True)):
+                conditions.add_event(Problem("moved", sensor.name, reading.location, now_us, details))
+    bad = _is_frequent(sensor.swaps_us, now_us)
     if bad is False or (bad and sensor.swaps_us[-1] == now_us):
         details = sensor.values() | {"macs": f"{before.mac} and {reading.mac}"}
         one = Problem("two_boards", sensor.name, reading.location, sensor.swaps_us[0] if bad else 0, details)

@@ -1,4 +1,4 @@
-"""PURE: what is known of one sensor, its own interval among it, and what its readings say is wrong."""
+"""What is known about one sensor, including its own interval."""
 
 import json
 from collections import deque
@@ -15,7 +15,7 @@ _LONGEST_GAP = 4
 _SIGNAL_SHARE = 8
 _ENOUGH_READINGS = 12
 RECENT = 3
-"""How many of the newest jumps and swaps are remembered."""
+"""How many of the newest jumps and swaps are kept."""
 _TREND_DAYS, _ENOUGH_DAYS = 8, 4
 _EMPTY_PERCENT = 5
 _NEW_BATTERY_PERCENT = 10
@@ -23,36 +23,36 @@ _NEW_BATTERY_PERCENT = 10
 
 @dataclass(slots=True)
 class Sensor:
-    """A sensor's memory. Times are of the steady clock, in microseconds; it listens only while connected."""
+    """What is known about a sensor. Times are those of the steady clock, in microseconds."""
 
     name: str
     last_us: int
     heard_us: int
-    """When it was last heard, on the clock that stands still while nobody could be heard."""
+    """When it last sent, by the clock that stops while nothing can be received."""
     reading: Reading
     seen: int = 0
     is_steady: bool = True
-    """False: one of a flood of new names; watched once it goes on."""
+    """False for one of a flood of new names, until it sends regularly."""
     gaps_us: deque[int] = field(default_factory=lambda: deque(maxlen=GAPS))
     interval_us: int = 0
-    """The median of its gaps; 0: not known yet."""
+    """The median of its gaps; 0 if not known yet."""
     patience_us: int = 0
-    """After so long it is silent; 0: not known yet."""
+    """How long it may be silent; 0 if not known yet."""
     same_since_us: int = 0
     same_count: int = 0
     signal_dbm: float | None = None
     jumps_us: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
     days: list[tuple[int, float, int]] = field(default_factory=list)
-    """Day by day: its number, the sum of the battery's percentages, and of how many."""
+    """For each day: its number, the sum of the battery's percentages, and their count."""
     damp_us: float = 0
     about: list[str | None] = field(default_factory=lambda: [None, None])
-    """Place and MAC that are known to be its own."""
+    """The location and MAC address that are known to be its own."""
     changed: int = 0
-    """How many readings in a row say otherwise."""
+    """How many readings in a row have another location or MAC address."""
     swaps_us: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
 
-    def take(self, reading: Reading, now_us: int, heard_us: int, least_gap_us: int) -> Reading:
-        """Note a reading; give the one before it."""
+    def add_reading(self, reading: Reading, now_us: int, heard_us: int, least_gap_us: int) -> Reading:
+        """Add a reading; return the previous one."""
         before, gap_us = self.reading, now_us - self.last_us
         if self.seen and gap_us >= least_gap_us:
             self._learn(gap_us)
@@ -65,10 +65,10 @@ class Sensor:
             self.signal_dbm = (
                 reading.rssi_dbm if known is None else known + (reading.rssi_dbm - known) / _SIGNAL_SHARE
             )
-        self.charge(reading.battery_percent, now_us // DAY_US)
+        self.add_charge(reading.battery_percent, now_us // DAY_US)
         self.seen += 1
         self.last_us, self.heard_us = now_us, heard_us
-        # What a message doesn't say (older firmware) has not changed.
+        # What a message doesn't contain (older firmware) has not changed.
         location, mac = reading.location or before.location, reading.mac or before.mac
         self.reading = (
             reading if (location, mac) == reading[7:9] else reading._replace(location=location, mac=mac)
@@ -79,13 +79,13 @@ class Sensor:
         self.gaps_us.append(gap_us)
         if len(self.gaps_us) >= _ENOUGH_GAPS:
             self.interval_us = int(median(self.gaps_us))
-            # One that often leaves a reading out gets more patience.
+            # A sensor that often misses a reading gets more time.
             second_us = sorted(self.gaps_us)[-2]
             usual_us = max(self.interval_us, min(second_us, _LONGEST_GAP * self.interval_us) // 2)
             self.patience_us = 3 * usual_us
 
-    def charge(self, percent: float, day: int) -> None:
-        """Note the battery's charge on a day."""
+    def add_charge(self, percent: float, day: int) -> None:
+        """Add the battery's charge on a day."""
         days = self.days
         if days and days[-1][0] == day:
             _, total, count = days[-1]
@@ -97,7 +97,7 @@ class Sensor:
         del days[:-_TREND_DAYS]
 
     def days_left(self) -> float | None:
-        """Give how long the battery lasts by its trend of the last week; None: no trend yet."""
+        """Return the days that the battery will last, by the trend of the last week; None without a trend."""
         whole = self.days[:-1] if len(self.days) > _ENOUGH_DAYS else self.days
         if len(whole) < _ENOUGH_DAYS:
             return None
@@ -112,16 +112,16 @@ class Sensor:
 
     @property
     def spread_f(self) -> float:
-        """How far the air is from its dew point."""
+        """How far the temperature is above the dew point."""
         return self.reading.temperature_f - self.reading.dew_point_f
 
     @property
     def usual_signal_dbm(self) -> float | None:
-        """Its signal, smoothed; None until it is known."""
+        """Its smoothed signal; None until it is known."""
         return self.signal_dbm if self.seen >= _ENOUGH_READINGS else None
 
     def values(self) -> Details:
-        """Give what it measured last, as facts."""
+        """Return what it measured last, as details of a problem."""
         one = self.reading
         return {
             "temperature_f": one.temperature_f,
@@ -132,7 +132,7 @@ class Sensor:
         }
 
     def memory(self) -> str:
-        """Give as text what the newest readings in the database don't tell."""
+        """Return as text what can't be learned from the newest readings in the database."""
         return json.dumps(
             {
                 "last_us": self.last_us,
@@ -149,11 +149,11 @@ class Sensor:
         )
 
 
-def recalled(name: str, text: str) -> Sensor:
-    """Make a sensor of its memory.
+def restored(name: str, text: str) -> Sensor:
+    """Return a sensor from the text of `memory`.
 
     Raises:
-        ValueError, TypeError, KeyError: it is none.
+        ValueError, TypeError, KeyError: if the text is invalid.
 
     """
     kept = json.loads(text)

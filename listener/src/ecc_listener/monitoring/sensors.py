@@ -1,8 +1,8 @@
-"""PURE: what is known, and now, go in; what is wrong comes out. Sensors first: who is silent, who is new.
+"""Which sensors are silent or new, and what their readings mean.
 
-Silence is measured on a clock that only goes on while the listener is connected and somebody speaks: neither
-a restart nor a lost connection nor a jump of the clock makes a sensor silent. Readings are noted as they
-come, and judged in the next tick, the newest of each sensor: a flood costs no more than that.
+Silence is measured with a clock that only runs while the listener is connected and some sensor sends: neither
+a restart nor a lost connection nor a jump of the clock makes a sensor silent. Readings are collected as they
+arrive, and evaluated at the next tick, only the newest of each sensor: a flood costs no more than that.
 """
 
 from collections.abc import Iterable
@@ -25,35 +25,35 @@ _JUDGED_AT_ONCE = 300
 
 
 class SensorMonitor:
-    """The memory of all sensors. Times are of the steady clock, in microseconds."""
+    """Monitors all sensors. Times are those of the steady clock, in microseconds."""
 
     def __init__(
         self, timer_check_us: int, now_us: int, sensors: Iterable[Sensor], wrong: Iterable[Problem]
     ) -> None:
-        """Begin with what is known from before."""
+        """Start with what is known from before."""
         self.timer_check_us = timer_check_us
         self.sensors = {sensor.name: sensor for sensor in sensors}
         self.conditions = Conditions(wrong)
         self.waiting: dict[str, Reading] = {}
         self.last_us = max((sensor.last_us for sensor in self.sensors.values()), default=now_us)
         self._spoke_us = now_us
-        """When anybody spoke, or the listener began."""
+        """When any sensor last sent, or the listener started."""
         self._has_heard = False
         self._overdue = 0
-        # Who was away until now has heard nobody: silence goes on from what was heard last.
+        # The listener was away until now, so silence continues from the last reading.
         self._heard_us = self.last_us
         self._grace_us = 0
         self._ticked_us = now_us
         self._new_sensors = NewSensors(self.sensors, self.conditions, now_us)
 
     def note(self, arrivals: Iterable[Arrival]) -> None:
-        """Note what has come: as little as can be, since it may be 25,000 a second."""
+        """Collect readings; as fast as possible, because there may be 25,000 a second."""
         self.waiting.update({one.reading.sensor_name: one.reading for one in arrivals})
 
-    def look(self, now_us: int, limits: LimitsFile, broker_fault: str | None) -> bool:
-        """Judge what has come and who has not; say whether all are silent."""
+    def evaluate(self, now_us: int, limits: LimitsFile, broker_fault: str | None) -> bool:
+        """Evaluate what has arrived and what has not; return whether all sensors are silent."""
         step_us, self._ticked_us = now_us - self._ticked_us, now_us
-        is_silent = ("all_silent", "") in self.conditions.wrong
+        is_silent = ("all_silent", "") in self.conditions.problems
         if broker_fault is None and not is_silent:
             self._heard_us += step_us
         if self.waiting:
@@ -62,15 +62,15 @@ class SensorMonitor:
             if is_silent:
                 self._grace_us = self._heard_us
             self._take(now_us, limits)
-        self._new_sensors.look(now_us)
+        self._new_sensors.end_old_flood(now_us)
         is_silent = self._judge_all(now_us, broker_fault)
         if broker_fault is None and not is_silent and now_us - self._spoke_us <= self.timer_check_us // 2:
             self._judge_silence(now_us, limits)
         return is_silent
 
     def apply(self, limits: LimitsFile) -> None:
-        """Drop what is no longer watched, after an edit of the limits."""
-        for kind, name in [*self.conditions.wrong]:
+        """Drop problems that are no longer monitored, after an edit of the limits."""
+        for kind, name in [*self.conditions.problems]:
             sensor = self.sensors.get(name)
             if sensor is not None:
                 allowed = limits.of(name, sensor.reading.location)
@@ -79,22 +79,22 @@ class SensorMonitor:
 
     @property
     def more_expected(self) -> bool:
-        """Whether others look as if they were falling silent, too."""
+        """Whether more sensors seem to be falling silent."""
         return self._overdue > 0
 
     def _take(self, now_us: int, limits: LimitsFile) -> None:
         if len(self.waiting) > _MAX_WAITING:
-            # Invented names, most likely: those who are known come first.
+            # Most likely these names are invented, so known sensors come first.
             self._new_sensors.count([name for name in self.waiting if name not in self.sensors], now_us)
             self.waiting = {name: one for name, one in self.waiting.items() if name in self.sensors}
         least_gap_us = self.timer_check_us // 100
         for name in [*islice(self.waiting, _JUDGED_AT_ONCE)]:
             reading = self.waiting.pop(name)
-            sensor = self.sensors.get(name) or self._new_sensors.meet(name, reading, now_us, self._heard_us)
+            sensor = self.sensors.get(name) or self._new_sensors.add(name, reading, now_us, self._heard_us)
             if sensor is None:
                 continue
             gap_us = now_us - sensor.last_us
-            before = sensor.take(reading, now_us, self._heard_us, least_gap_us)
+            before = sensor.add_reading(reading, now_us, self._heard_us, least_gap_us)
             if not sensor.is_steady:
                 sensor.is_steady = sensor.seen >= STEADY
                 continue
@@ -102,7 +102,7 @@ class SensorMonitor:
             if allowed is None:
                 continue
             judge(sensor, before, gap_us, allowed, self.conditions)
-            if ("silent", name) in self.conditions.wrong:
+            if ("silent", name) in self.conditions.problems:
                 self._is_back(sensor, gap_us)
 
     def _is_back(self, sensor: Sensor, gap_us: int) -> None:
@@ -112,10 +112,10 @@ class SensorMonitor:
         self.conditions.judge(one, bad=False, now_us=sensor.last_us)
 
     def _judge_all(self, now_us: int, broker_fault: str | None) -> bool:
-        """Judge whether nobody speaks, for longer than the listener's patience."""
+        """Judge whether no sensor has sent for longer than `timer_check`."""
         intervals = [one.interval_us for one in self.sensors.values() if one.interval_us]
         patience_us = max(self.timer_check_us, 2 * min(intervals, default=0))
-        # Who has only just begun can't say that it is over.
+        # Just after its start the listener can't know that it is over.
         bad = now_us - self._spoke_us > patience_us or (False if self._has_heard else None)
         details: Details = {
             "broker_fault": broker_fault,
@@ -123,14 +123,14 @@ class SensorMonitor:
             "last_us": self.last_us if self.sensors else None,
         }
         self.conditions.judge(Problem("all_silent", "", None, self.last_us, details), bad=bad, now_us=now_us)
-        return ("all_silent", "") in self.conditions.wrong
+        return ("all_silent", "") in self.conditions.problems
 
     def _judge_silence(self, now_us: int, limits: LimitsFile) -> None:
-        """Judge who hasn't sent for three of its own intervals."""
+        """Judge which sensors haven't sent for three of their own intervals."""
         self._overdue = 0
         heard_us, margin_us = self._heard_us, self.timer_check_us // 20
         least_us = self.timer_check_us // 4
-        wrong = self.conditions.wrong
+        wrong = self.conditions.problems
         for name, sensor in self.sensors.items():
             patience_us = max(sensor.patience_us, least_us) if sensor.patience_us else self.timer_check_us
             silence_us = heard_us - max(sensor.heard_us, self._grace_us)

@@ -1,12 +1,12 @@
-"""What the watch knows at its start: its own memory, and of each sensor the newest rows that came after that.
+"""What the monitor knows at its start: what it has stored, and each sensor's newer rows.
 
-Read once, through the key (sensorName, recordWrittenUTC), a bounded number of rows of a sensor.
+This is read once, by the key (sensorName, recordWrittenUTC), and a limited number of rows per sensor.
 """
 
 import sqlite3
 
 from ecc_listener.monitoring.new_sensors import MAX_SENSORS
-from ecc_listener.monitoring.sensor import DAY_US, Sensor, recalled
+from ecc_listener.monitoring.sensor import DAY_US, Sensor, restored
 from ecc_listener.notifications import table
 from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import utc_text, utc_us
@@ -16,24 +16,24 @@ _ROWS = 40
 _DAYS = 14
 _GONE_US = 7 * DAY_US
 _COLUMNS = "recordWrittenUTC, dewPointF, temperatureF, relHumidityPercent, battVoltage, battPercent, apRSSI"
-# What the archive has carried over stands in it as well.
+# This view also has what an archive carried over.
 _LATEST = f"SELECT sensorName, {_COLUMNS}, location, MACaddress, softwareVersion FROM ECCLatest LIMIT ?"
 
 
 def load(connection: sqlite3.Connection, now_us: int, least_gap_us: int) -> list[Sensor]:
-    """Give the sensors that are known, those heard last first, up to a number."""
+    """Return the known sensors, up to a limit, the most recent first."""
     memories = table.memories(connection)
     latest = {row[0]: row for row in connection.execute(_LATEST, (_MAX_NAMES,))}
-    # Those that the watch knows come first: names may be invented.
+    # Those that the monitor knows come first, because other names may be invented.
     newest_first = sorted(latest, key=lambda name: str(latest[name][1]), reverse=True)
     names = sorted(newest_first, key=lambda name: name not in memories)[:MAX_SENSORS]
     sensors = [
-        _load(connection, latest[name], _recalled(name, memories.get(name)), now_us, least_gap_us)
+        _load(connection, latest[name], _restored(name, memories.get(name)), now_us, least_gap_us)
         for name in names
     ]
     newest_us = max((sensor.last_us for sensor in sensors), default=0)
     for sensor in sensors:
-        # Those that were gone long before are known, and watched when they come again.
+        # Sensors that left long ago are known, and monitored again once they return.
         if sensor.name not in memories and newest_us - sensor.last_us > _GONE_US:
             sensor.is_steady, sensor.seen = False, 1
     return sensors
@@ -57,29 +57,29 @@ def _load(
         newest_us = utc_us(str(utc))
         reading = Reading._make((*values[:6], name, *about))
         sensor = Sensor(str(name), newest_us, newest_us, reading, seen=0 if rows else 1)
-        _recall_battery(connection, query, sensor)
+        _restore_battery(connection, query, sensor)
     for row_utc, *measured in reversed(rows):
         # A time that is ahead comes from a clock that was wrong.
         at_us = min(utc_us(row_utc), now_us)
-        sensor.take(Reading._make((*measured, name, *about)), at_us, at_us, least_gap_us)
+        sensor.add_reading(Reading._make((*measured, name, *about)), at_us, at_us, least_gap_us)
     sensor.last_us = sensor.heard_us = min(sensor.last_us, now_us)
     if sensor.about == [None, None]:
         sensor.about = [sensor.reading.location, sensor.reading.mac]
     return sensor
 
 
-def _recalled(name: str, memory: str | None) -> Sensor | None:
+def _restored(name: str, memory: str | None) -> Sensor | None:
     try:
-        return recalled(name, memory) if memory else None
+        return restored(name, memory) if memory else None
     except (ValueError, TypeError, KeyError):
         return None
 
 
-def _recall_battery(connection: sqlite3.Connection, query: str, sensor: Sensor) -> None:
-    """Take the battery's charge of the last days, one row of each."""
+def _restore_battery(connection: sqlite3.Connection, query: str, sensor: Sensor) -> None:
+    """Read the battery's charge of the last days, one row for each."""
     for ago in range(_DAYS, 0, -1):
         noon_us = (sensor.last_us // DAY_US - ago) * DAY_US + DAY_US // 2
         values = (sensor.name, utc_text(noon_us))
         row = connection.execute(f"{query} ORDER BY recordWrittenUTC LIMIT 1", values).fetchone()
         if row and utc_us(row[0]) // DAY_US == noon_us // DAY_US:
-            sensor.charge(row[5], noon_us // DAY_US)
+            sensor.add_charge(row[5], noon_us // DAY_US)

@@ -1,4 +1,4 @@
-"""PURE: what can be wrong with the stack itself: disk, database, quarantine, backup, archive, mail."""
+"""The rules for the system itself: disk, database, rejected messages, backup, archive, mail."""
 
 import json
 from collections import Counter
@@ -23,28 +23,28 @@ _STORE_US = 5 * _MINUTE_US
 
 
 class Environment(NamedTuple):
-    """What the stack says of itself now; a fault is a text, None while all is well."""
+    """The state of the system now; a fault is a text, or None while all is well."""
 
     store_fault: str | None = None
     mail_fault: str | None = None
     archive_waits: str | None = None
     free_bytes: int = 0
     total_bytes: int = 0
-    """0: not known."""
+    """0 if unknown."""
     folder: str = ""
     newest_backup_us: int | None = None
     expects_backup: bool = False
     damaged: str = ""
-    """Files that were moved aside and not read yet."""
+    """Damaged files that were moved aside and not recovered yet."""
     limits_problems: tuple[str, ...] = ()
     limits_file: str = ""
 
 
 class SystemMonitor:
-    """What is known of the stack: the disk's room day by day, and what was rejected within a day."""
+    """Monitors the system: free disk space day by day, and what was rejected within a day."""
 
     def __init__(self, now_us: int, memory: str | None = None) -> None:
-        """Begin with what was kept; times are of the steady clock."""
+        """Start with what was stored; times are those of the steady clock."""
         self._began_us = now_us
         self._free: list[tuple[int, int]] = []
         try:
@@ -54,7 +54,7 @@ class SystemMonitor:
         self._hours: list[tuple[int, Counter[tuple[str, str]]]] = []
 
     def memory(self) -> str:
-        """Give as text what is to be kept."""
+        """Return as text what has to be stored."""
         return json.dumps(self._free)
 
     def note(self, rejected: Iterable[Rejected], now_us: int) -> None:
@@ -64,13 +64,13 @@ class SystemMonitor:
             self._hours.append((hour, Counter()))
             del self._hours[:-24]
         counts = self._hours[-1][1]
-        # A broker hands out what it retains with every new session: that is no news.
+        # A broker sends its retained messages with every new session: that is not news.
         counts.update((one.topic, one.reason) for one in rejected if one.reason != RETAINED)
         if len(counts) > _MAX_REASONS:
             self._hours[-1] = (hour, Counter(dict(counts.most_common(_MAX_REASONS // 2))))
 
     def judge(self, environment: Environment, conditions: Conditions, now_us: int) -> None:
-        """Judge all of it."""
+        """Judge everything."""
 
         def judge(
             kind: str, details: Details, *, bad: bool | None, after_us: int = 0, since_us: int = 0
@@ -100,7 +100,7 @@ class SystemMonitor:
         if environment.expects_backup:
             newest_us = environment.newest_backup_us
             since_us = self._began_us if newest_us is None else newest_us
-            # Who knows of none, but not for long, has perhaps not looked yet.
+            # If none is known, but not for long, the folder may not have been read yet.
             is_late = now_us - since_us > _BACKUP_DAYS * _DAY_US or (None if newest_us is None else False)
             judge("backup", {"newest_us": newest_us}, bad=is_late, since_us=since_us)
         if self._hours:
@@ -124,9 +124,9 @@ class SystemMonitor:
         return details, False if has_room and not (is_filling and (days_left or 0) < _DAYS_BACK) else None
 
     def _days_left(self, free_bytes: int) -> float | None:
-        """Give when the disk is full by its trend; None: no trend, or it isn't filling.
+        """Return the days until the disk is full, by its trend; None without a trend, or if it isn't filling.
 
-        The median of the days: somebody who copied much at once is no trend.
+        It is the median of the days: somebody who copies much at once is not a trend.
         """
         if len(self._free) < _ENOUGH_DAYS:
             return None
@@ -141,11 +141,11 @@ class SystemMonitor:
         self._hours = [one for one in self._hours if hour - one[0] < 24]  # noqa: PLR2004 - hours of a day
         counts = sum((one[1] for one in self._hours), Counter[tuple[str, str]]())
         count = counts.total()
-        # Who has begun less than a day ago can't say that it is over.
+        # Less than a day after its start the listener can't know that it is over.
         is_over = count <= _FEW_REJECTED and now_us - self._began_us > _DAY_US
         bad = True if count >= _MANY_REJECTED else False if is_over else None
         (topic, reason), _ = counts.most_common(1)[0] if counts else (("", ""), 0)
-        known = conditions.wrong.get(("quarantine", ""))
+        known = conditions.problems.get(("quarantine", ""))
         details: Details = {"count": count, "topic": topic, "reason": reason}
         if known and not bad:
             details = known.details

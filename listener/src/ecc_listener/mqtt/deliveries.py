@@ -1,4 +1,4 @@
-"""PURE: which packets of the broker are stored but may be sent again, and when that is over.
+"""Which packets of the broker are stored but may be sent again, and when that is over.
 
 After a reconnect into the same session the broker sends again, first, in order and under the same ids, what
 it has no acknowledgement for. So what is stored is recorded, in the transaction that stores it, and a packet
@@ -34,7 +34,7 @@ def packet(packet_id: int, topic: str, payload: bytes) -> Packet:
 
 
 def pack(packets: list[Packet]) -> bytes:
-    """Give packets as the bytes of one row."""
+    """Return packets as the bytes of one row."""
     return b"".join(_PACKED.pack(*one) for one in packets)
 
 
@@ -76,7 +76,7 @@ class Deliveries:
         self._waiting = self._is_quiet = True
 
     def is_stored(self, arrived: Packet) -> bool:
-        """Say whether a packet is one that was stored before and is only sent again."""
+        """Return whether a packet is one that was stored before and is only sent again."""
         self._is_quiet = False
         while self._in_phase:
             if self._resending >= len(self._record):
@@ -99,7 +99,7 @@ class Deliveries:
             self.confirmed = max(self.confirmed, self._record.popleft()[0] - 1)
 
     def ask(self) -> bool:
-        """Say whether to send a barrier now. Call it only when all that has come is acknowledged."""
+        """Return whether to send a barrier now. Call it only when all that has come is acknowledged."""
         if self._waiting or (self.last_burst <= self.confirmed and not self._in_phase):
             return False
         self._asked = self.last_burst

@@ -85,12 +85,12 @@ class FramedSocket:
         return taken
 
     def next_kind(self) -> int | None:
-        """Give the kind of the next packet (section 2.2.1); None while it isn't whole."""
+        """Return the kind of the next packet (section 2.2.1); None while it isn't whole."""
         whole = _body(self._read, self._position) is not None
         return self._read[self._position] >> 4 if whole else None
 
     def recv(self, size: int) -> bytes:
-        """Give paho up to `size` bytes of what was read.
+        """Return paho up to `size` bytes of what was read.
 
         Raises:
             BlockingIOError: all was given.
@@ -103,7 +103,7 @@ class FramedSocket:
         return self._read[start : self._position]
 
     def waits(self) -> bool:
-        """Say whether something waits in here, where nobody sees it by waiting for the socket."""
+        """Return whether something waits in here, where nobody sees it by waiting for the socket."""
         is_pending = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
         return is_pending or self.next_kind() is not None
 
@@ -133,7 +133,7 @@ class FramedSocket:
             del self._unsent[:sent]
 
     def fileno(self) -> int:
-        """Give the number to wait on."""
+        """Return the number to wait on."""
         return self._socket.fileno()
 
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - the socket's own signature
@@ -148,7 +148,7 @@ class FramedSocket:
 
 
 def _body(data: bytes, position: int) -> tuple[int, int] | None:
-    """Give start and end of the body of the packet at `position`; None while it isn't whole."""
+    """Return start and end of the body of the packet at `position`; None while it isn't whole."""
     length, at = 0, position + 1
     for shift in range(0, 7 * _MAX_LENGTH_BYTES, 7):
         if at >= len(data):

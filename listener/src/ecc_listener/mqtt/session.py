@@ -94,7 +94,7 @@ class Session:
             select.select([connection], writers, [], max(0.0, timeout_s))
 
     def receive(self) -> list[Message]:
-        """Give what has come, in order, up to a buffer full; connect first where there is no connection."""
+        """Return what has come, in order, up to a buffer full; connect first where there is no connection."""
         client = self._client
         if client is None:
             self._connect()

@@ -19,7 +19,7 @@ _FILE = "secrets/apprise_urls"
 
 
 def send(lines: tuple[UrlLine, ...], messages: list[Due]) -> Iterator[Outcome]:
-    """Send each letter to the line that is its way; give what became of it."""
+    """Send each letter to the line that is its way; return what became of it."""
     by_channel = {line.channel: line for line in lines}
     for due in messages:
         text = due.message.plain
@@ -28,7 +28,7 @@ def send(lines: tuple[UrlLine, ...], messages: list[Due]) -> Iterator[Outcome]:
 
 
 def check(lines: tuple[UrlLine, ...]) -> Iterator[Outcome]:
-    """Give the lines that apprise does not understand, as the outcome of no letter; nothing is sent."""
+    """Return the lines that apprise does not understand, as the outcome of no letter; nothing is sent."""
     for line in lines:
         fault = _ask(line, "", "")
         if fault:

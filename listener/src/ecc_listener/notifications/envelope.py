@@ -1,4 +1,4 @@
-"""PURE: a letter of the outbox goes in, the message that a mail server takes comes out."""
+"""A letter of the outbox goes in, the message that a mail server takes comes out."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""PURE: what keeps a mail from being sent, in words for a volunteer: what is wrong, and the next step."""
+"""What keeps a mail from being sent, in words for a volunteer: what is wrong, and the next step."""
 
 import smtplib
 import socket
@@ -23,7 +23,7 @@ class Fault(NamedTuple):
 
     @property
     def line(self) -> str:
-        """Give both in one line."""
+        """Return both in one line."""
         return f"{self.what}. Next step: {self.next_step}"
 
 
@@ -37,12 +37,12 @@ class Server(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Give host and port."""
+        """Return host and port."""
         return f"{self.host}:{self.port}"
 
 
 def explain(error: Exception, server: Server) -> Fault:
-    """Say what an error of `smtplib`, `ssl` or the network means."""
+    """Return what an error of `smtplib`, `ssl` or the network means."""
     if isinstance(error, smtplib.SMTPException):
         return _of_smtp(error, server)
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -55,7 +55,7 @@ class ChannelState(NamedTuple):
 
 
 def set_channels(connection: sqlite3.Connection, channels: Sequence[str]) -> dict[str, int]:
-    """Let these be the ways, due at once; give how many letters wait for those that are gone.
+    """Let these be the ways, due at once; return how many letters wait for those that are gone.
 
     What waits for a way that is gone goes to those that are new: most likely somebody has corrected an
     address. Otherwise a new way begins with the next letter.
@@ -91,7 +91,7 @@ def add(connection: sqlite3.Connection, message: Message, now_us: int) -> None:
 
 
 def due(connection: sqlite3.Connection, now_us: int) -> list[Due]:
-    """Give for each way that may be tried now the letter whose turn it is."""
+    """Return for each way that may be tried now the letter whose turn it is."""
     # A clock that was wrong must not put a try off for longer than a pause lasts.
     window = utc_text(now_us), utc_text(now_us + _LONGEST_PAUSE_US)
     channels = connection.execute(
@@ -146,7 +146,7 @@ def record(connection: sqlite3.Connection, outcome: Outcome, now_us: int) -> boo
 
 
 def states(connection: sqlite3.Connection) -> list[ChannelState]:
-    """Say how each way stands."""
+    """Return how each way stands."""
     rows = connection.execute(
         "SELECT way, (SELECT count(*) FROM ECCMail WHERE number > doneUpTo),"
         " lastSentUTC, failingSinceUTC, fault FROM ECCMailWay ORDER BY rowid"

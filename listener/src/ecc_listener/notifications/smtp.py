@@ -34,7 +34,7 @@ class Account(NamedTuple):
 
 
 def send(account: Account, messages: list[Due]) -> Iterator[Outcome]:
-    """Send each letter to the destination that is its way; give what became of it as soon as it is known."""
+    """Send each message to its destination; yield the outcome as soon as it is known."""
     waiting = list(messages)
     try:
         with _logged_in(account) as client:

@@ -1,4 +1,4 @@
-"""PURE: how the ways to a person stand, in words for log, status and page."""
+"""How the ways to a person stand, in words for log, status and page."""
 
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
@@ -10,7 +10,7 @@ OFF = "off, nobody is told of a fault; secrets/README.md says how to turn it on"
 
 
 def mail_state(states: Sequence[ChannelState], now_us: int, zone: tzinfo) -> str:
-    """Say in one line whether letters are sent, to whom, and since when not."""
+    """Return in one line whether letters are sent, to whom, and since when not."""
     if not states:
         return OFF
     said = [mail_fault(states, now_us, zone)] if mail_fault(states, now_us, zone) else []
@@ -23,7 +23,7 @@ def mail_state(states: Sequence[ChannelState], now_us: int, zone: tzinfo) -> str
 
 
 def mail_fault(states: Sequence[ChannelState], now_us: int, zone: tzinfo = UTC) -> str | None:
-    """Say in one line what keeps letters from being sent, and since when; None: nothing does."""
+    """Return in one line what keeps letters from being sent, and since when; None: nothing does."""
     faults: dict[str, list[ChannelState]] = {}
     for state in states:
         if state.fault:

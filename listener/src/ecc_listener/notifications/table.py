@@ -42,12 +42,12 @@ def keep(connection: sqlite3.Connection, notices: Iterable[tuple[Notice, bool]])
 
 
 def pending(connection: sqlite3.Connection) -> list[Notice]:
-    """Give what is wrong, and what is over without its end having been told."""
+    """Return what is wrong, and what is over without its end having been told."""
     return _notices(connection, "WHERE done = 0 ORDER BY number")
 
 
 def open_now(connection: sqlite3.Connection) -> list[Notice]:
-    """Give what is wrong now, the gravest first; in a database of an older version nothing is known."""
+    """Return what is wrong now, the gravest first; in a database of an older version nothing is known."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ECCNotice'").fetchone():
         return []
     found = _notices(connection, "WHERE done = 0 AND overUTC IS NULL ORDER BY number")
@@ -57,14 +57,14 @@ def open_now(connection: sqlite3.Connection) -> list[Notice]:
 
 
 def newest(connection: sqlite3.Connection, count: int) -> list[Notice]:
-    """Give the notices that began last, the newest first."""
+    """Return the notices that began last, the newest first."""
     return _notices(connection, "ORDER BY number DESC LIMIT ?", count)
 
 
 def between(
     connection: sqlite3.Connection, subject: str, start_us: int, end_us: int, count: int
 ) -> list[Notice]:
-    """Give what was wrong with a sensor, or with all at once, at some time of a range; the newest first."""
+    """Return what was wrong with a sensor, or with all at once, at some time of a range; the newest first."""
     which = (
         "WHERE (sensorName = ? OR kind = 'all_silent') AND sinceUTC < ? AND (overUTC IS NULL OR overUTC >= ?)"
         " ORDER BY number DESC LIMIT ?"
@@ -73,18 +73,18 @@ def between(
 
 
 def resolved_since(connection: sqlite3.Connection, time_us: int) -> list[Notice]:
-    """Give the notices that are done and ended after a time, the newest at the end."""
+    """Return the notices that are done and ended after a time, the newest at the end."""
     return _notices(connection, "WHERE done = 1 AND overUTC > ? ORDER BY number", utc_text(time_us))
 
 
 def last_sent(connection: sqlite3.Connection) -> Notice | None:
-    """Give the notice that was told last."""
+    """Return the notice that was told last."""
     told = _notices(connection, "WHERE toldUTC IS NOT NULL ORDER BY toldUTC DESC, number LIMIT 1")
     return told[0] if told else None
 
 
 def next_number(connection: sqlite3.Connection) -> int:
-    """Give the number of the next notice."""
+    """Return the number of the next notice."""
     number: int = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM ECCNotice").fetchone()[0]
     return number
 
@@ -114,7 +114,7 @@ def drop_old(connection: sqlite3.Connection, now_us: int) -> None:
 
 
 def memories(connection: sqlite3.Connection) -> dict[str, str]:
-    """Give what the watch has kept of each sensor, by its name."""
+    """Return what the watch has kept of each sensor, by its name."""
     return dict(connection.execute("SELECT sensorName, memory FROM ECCWatch"))
 
 

@@ -28,7 +28,7 @@ class Worker(Generic[Result]):
         self._acts.put(act)
 
     def collect(self, within_s: float = 0) -> list[Result]:
-        """Give the results that have come; while the act isn't done, wait for each of them so long."""
+        """Return the results that have come; while the act isn't done, wait for each of them so long."""
         results: list[Result] = []
         with suppress(Empty):
             while True:

@@ -1,4 +1,4 @@
-"""PURE: the bytes of one message go in, a `Reading` comes out, or `NotAReading` says why not.
+"""The bytes of one message go in, a `Reading` comes out, or `NotAReading` says why not.
 
 A payload is one line of form fields, as the sensors' firmware sends it::
 

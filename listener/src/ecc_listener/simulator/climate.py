@@ -157,7 +157,7 @@ def dew_point_c(temperature_c: float, humidity_percent: float) -> float:
 
 
 def is_door_open(room: Room, at_s: float, seed: int = 0) -> bool:
-    """Say whether somebody left the door of a room open."""
+    """Return whether somebody left the door of a room open."""
     opened_s, closed_s = _door_of_day(room.name, seed, int(at_s // DAY_S))
     return opened_s <= at_s < closed_s
 

@@ -39,7 +39,7 @@ class ArchiveWaits(StoreError):  # noqa: N818 - nothing is wrong
 
 
 def is_due(connection: sqlite3.Connection, max_bytes: int, quarantine_bytes: int) -> bool:
-    """Say whether the file is full. The quarantine has a bound of its own, and goes on into the next file."""
+    """Return whether the file is full, without rejected messages: they have their own limit."""
     pages, page_bytes = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _SIZE)
     if pages * page_bytes - quarantine_bytes < max_bytes:
         return False
@@ -100,7 +100,7 @@ def filled(new: Path) -> Iterator[sqlite3.Connection]:
 
 
 def make(connection: sqlite3.Connection, database: Path) -> Path:
-    """Archive the live file that `connection`, its only writer, has open; give the archive.
+    """Archive the live file that `connection`, its only writer, has open; return the archive.
 
     Afterwards, and after any error, the connection is good for nothing but to be closed.
 
@@ -135,7 +135,7 @@ def lock_out(connection: sqlite3.Connection, database: Path) -> None:
 
 
 def link_free(path: Path, database: Path, name: str) -> Path:
-    """Give a file a second name, that of an archive of `database`: the first that is free.
+    """Return a file a second name, that of an archive of `database`: the first that is free.
 
     Raises:
         ArchiveWaits: there is none.

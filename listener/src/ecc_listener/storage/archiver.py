@@ -32,7 +32,7 @@ class Archiver:
 
     @property
     def is_wanted(self) -> bool:
-        """Say whether readers are asked to stay out, which those in this process must do, too."""
+        """Return whether readers are asked to stay out, which those in this process must do, too."""
         return self._tries_left > 0
 
     def stored(self, readings: int) -> None:

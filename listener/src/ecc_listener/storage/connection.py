@@ -147,7 +147,7 @@ def atomic(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def utc_text(time_us: int, _second: list[object] = [None, ""]) -> str:  # noqa: B006 - a one-entry memory
-    """Give microseconds since 1970 as the tables' UTC text."""
+    """Return microseconds since 1970 as the tables' UTC text."""
     second, microsecond = divmod(time_us, 1_000_000)
     if second != _second[0]:
         _second[:] = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -155,6 +155,6 @@ def utc_text(time_us: int, _second: list[object] = [None, ""]) -> str:  # noqa: 
 
 
 def utc_us(text: str) -> int:
-    """Give the tables' UTC text as microseconds since 1970; the original left out a fraction of zero."""
+    """Return the tables' UTC text as microseconds since 1970; the original left out a fraction of zero."""
     moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
     return int(moment.timestamp()) * 1_000_000 + moment.microsecond

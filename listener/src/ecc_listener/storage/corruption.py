@@ -41,7 +41,7 @@ class DamagedError(Exception):
 
 
 def is_damage(error: BaseException) -> bool:
-    """Say whether an error speaks of what is in the file, and not of the disk, of rights, or of others."""
+    """Return whether an error speaks of what is in the file, and not of the disk, of rights, or of others."""
     code = getattr(error, "sqlite_errorcode", None)
     return (
         isinstance(error, DamagedError)
@@ -136,5 +136,5 @@ def set_aside(database: Path) -> Path:
 
 
 def set_aside_files(database: Path) -> list[Path]:
-    """Give the damaged files that lie beside a live file and wait for `ecc-listener recover`."""
+    """Return the damaged files that lie beside a live file and wait for `ecc-listener recover`."""
     return beside(database, r"-damaged-\d{12}(-\d+)?")

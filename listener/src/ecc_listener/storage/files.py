@@ -39,12 +39,12 @@ class Span(NamedTuple):
 
 
 def archives(database: Path) -> list[Path]:
-    """Give what lies beside a live file and is named as one of its archives, in the order of the names."""
+    """Return what lies beside a live file and is named as one of its archives, in the order of the names."""
     return beside(database, r"-\d{12}-\d{12}(-\d+)?")
 
 
 def beside(database: Path, pattern: str) -> list[Path]:
-    """Give the files beside a live file whose names have its name, this pattern and its ending, in order."""
+    """Return the files beside a live file with its name, this pattern and its suffix, in order."""
     name = re.compile(re.escape(database.stem) + pattern + re.escape(database.suffix))
     try:
         return sorted(path for path in database.parent.iterdir() if name.fullmatch(path.name))
@@ -53,7 +53,7 @@ def beside(database: Path, pattern: str) -> list[Path]:
 
 
 def present(database: Path) -> dict[Path, tuple[int, int]]:
-    """Give the live file, if there is one, and the archives, with what identifies each as a file.
+    """Return the live file, if there is one, and the archives, with what identifies each as a file.
 
     While an archive is made, one file bears both names for a moment.
     """
@@ -92,7 +92,7 @@ def steadily(database: Path, read: Callable[[], Found]) -> Found:
 
 
 def spans(database: Path) -> dict[Path, list[Span]]:
-    """Give each file's sensors and their times. An archive that can't be read is left out.
+    """Return each file's sensors and their times. An archive that can't be read is left out.
 
     Raises:
         StoreError: the live file can't be read.
@@ -111,7 +111,7 @@ def spans(database: Path) -> dict[Path, list[Span]]:
 
 
 def archive_spans(path: Path) -> list[Span]:
-    """Give an archive's sensors and their times, read once: it changes no more.
+    """Return an archive's sensors and their times, read once: it changes no more.
 
     Raises:
         StoreError: it can't be read.
@@ -125,7 +125,7 @@ def archive_spans(path: Path) -> list[Span]:
 
 
 def is_archived(database: Path, sensor: str, utc: str) -> bool:
-    """Say whether one of a live file's archives has a reading under just this key."""
+    """Return whether one of a live file's archives has a reading under just this key."""
     for path in archives(database):
         try:
             if any(name == sensor and first <= utc <= last for name, first, last in archive_spans(path)):

@@ -44,7 +44,7 @@ class Rows:
         self._sensors.update(sensors)
 
     def insert(self, connection: sqlite3.Connection, arrivals: list[Arrival]) -> dict[str, _Sensor]:
-        """Insert readings in their order; give what is then known of their sensors."""
+        """Insert readings in their order; return what is then known of their sensors."""
         sensors: dict[str, _Sensor] = {}
         rows: list[tuple[object, ...]] = []
         for arrived_us, reading in arrivals:

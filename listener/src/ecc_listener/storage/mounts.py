@@ -1,4 +1,4 @@
-"""PURE: on what kind of file system a folder lies, by the text of `/proc/self/mountinfo`."""
+"""On what kind of file system a folder lies, by the text of `/proc/self/mountinfo`."""
 
 import re
 from pathlib import PurePath

@@ -36,13 +36,13 @@ class Arrival(NamedTuple):
 
 
 def size_bytes(connection: sqlite3.Connection) -> int:
-    """Say how many bytes the quarantine takes."""
+    """Return how many bytes the quarantine takes."""
     size: int = connection.execute(f"SELECT coalesce(sum({_SIZE}), 0) FROM ECCRejected").fetchone()[0]
     return size
 
 
 def insert(connection: sqlite3.Connection, rejected: list[Rejected]) -> int:
-    """Keep what was rejected; give the bytes that it takes."""
+    """Keep what was rejected; return the bytes that it takes."""
     size = 0
     for arrived_us, topic, payload, reason in rejected:
         # A broker hands its retained messages out anew with every subscription: one copy is enough.
@@ -62,7 +62,7 @@ def _is_kept(connection: sqlite3.Connection, topic: str, payload: bytes) -> bool
 
 
 def drop_oldest(connection: sqlite3.Connection, excess_bytes: int) -> int:
-    """Drop the oldest rows until `excess_bytes` are freed; give the bytes that were."""
+    """Drop the oldest rows until `excess_bytes` are freed; return the bytes that were."""
     freed, last = 0, 0
     for rowid, size in connection.execute(f"SELECT rowid, {_SIZE} FROM ECCRejected ORDER BY rowid"):
         if freed >= excess_bytes:
@@ -88,7 +88,7 @@ def _drop(connection: sqlite3.Connection, which: str, value: object) -> None:
 
 
 def replayable(connection: sqlite3.Connection, after_rowid: int, limit: int) -> list[tuple[int, str, bytes]]:
-    """Give (rowid, receivedUTC, payload) of what waits, from the oldest on."""
+    """Return (rowid, receivedUTC, payload) of what waits, from the oldest on."""
     columns = "rowid, receivedUTC, payload"
     query = f"SELECT {columns} FROM ECCRejected WHERE {_WAITING} AND rowid > ? ORDER BY rowid LIMIT ?"
     return connection.execute(query, (RETAINED, after_rowid, limit)).fetchall()
@@ -97,7 +97,7 @@ def replayable(connection: sqlite3.Connection, after_rowid: int, limit: int) -> 
 def decoded(
     rows: list[tuple[int, str, bytes]], decode: Callable[[bytes], Reading]
 ) -> Iterator[tuple[int, Arrival]]:
-    """Give rowid and reading of those rows that are readings now."""
+    """Return rowid and reading of those rows that are readings now."""
     for rowid, received_utc, payload in rows:
         try:
             yield rowid, Arrival(utc_us(received_utc), decode(payload))

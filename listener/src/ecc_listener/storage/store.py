@@ -85,7 +85,7 @@ class Store:
             pass
 
     def recorded(self) -> list[tuple[int, list[Packet]]]:
-        """Give the packets on record, burst by burst: what the broker may send again."""
+        """Return the packets on record, burst by burst: what the broker may send again."""
         with self._writing() as connection:
             rows = connection.execute("SELECT burst, packets FROM ECCDelivery ORDER BY burst")
             return [(burst, unpack(packets)) for burst, packets in rows]
@@ -137,7 +137,7 @@ class Store:
             self._quarantine_bytes = quarantine.size_bytes(connection)
 
     def change(self, act: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Let a module of a table of its own (`act`) change that in one transaction; give what it gives.
+        """Let a module of a table of its own (`act`) change that in one transaction; return what it gives.
 
         Raises:
             StoreError: nothing was changed, or nobody can know.
@@ -147,7 +147,7 @@ class Store:
             return act(connection)
 
     def is_full(self, max_bytes: int) -> bool:
-        """Say whether the file has grown to where it is to be archived.
+        """Return whether the file has grown to where it is to be archived.
 
         Raises:
             StoreError: nobody can know.
@@ -157,7 +157,7 @@ class Store:
             return archive.is_due(connection, max_bytes, self._quarantine_bytes)
 
     def archive(self) -> Path:
-        """Archive the file and go on in a new one; give the archive.
+        """Archive the file and go on in a new one; return the archive.
 
         Raises:
             ArchiveWaits: somebody has the file open; it goes on as before.
@@ -172,7 +172,7 @@ class Store:
                 self._disconnect()
 
     def look(self, act: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Let a module of a table of its own (`act`) read; give what it gives.
+        """Let a module of a table of its own (`act`) read; return what it gives.
 
         Raises:
             StoreError: the database can't be used.
@@ -182,7 +182,7 @@ class Store:
             return act(connection)
 
     def replay(self, decode: Callable[[bytes], Reading], now_us: int) -> tuple[int, int]:
-        """Decode the quarantine again; give how many became readings, and how many are still none.
+        """Decode the quarantine again; return how many became readings, and how many are still none.
 
         Each is marked in the transaction that stores it, so none is stored twice. Their rows bear the time at
         which they came.
@@ -274,7 +274,7 @@ class Store:
         )
 
     def _is_in_place(self) -> bool:
-        """Say whether the file's name still means the file that is open."""
+        """Return whether the file's name still means the file that is open."""
         try:
             return self.path.stat().st_ino == self._inode
         except FileNotFoundError:

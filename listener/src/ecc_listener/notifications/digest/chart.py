@@ -117,7 +117,7 @@ def _unbroken(hours: Sequence[Point]) -> list[list[Point]]:
 
 
 def _range(lines: Sequence[Sequence[Point]]) -> tuple[float, float]:
-    """Give the common scale of all rooms, so that a cold one is seen to be cold."""
+    """Return the common scale of all rooms, so that a cold one is seen to be cold."""
     low = min((hour.low for hours in lines for hour in hours), default=0.0)
     high = max((hour.high for hours in lines for hour in hours), default=1.0)
     return (low, high) if high - low >= 1 else (low - 0.5, high + 0.5)

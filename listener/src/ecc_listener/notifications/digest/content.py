@@ -1,4 +1,4 @@
-"""PURE: what a week brought goes in, the letter that tells of it comes out."""
+"""What a week brought goes in, the letter that tells of it comes out."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -53,7 +53,7 @@ class Week(NamedTuple):
 
 
 def due(now_us: int, zone: tzinfo, told: date | None) -> date | None:
-    """Give the Monday of the week that is to be told now, if one is; `told` is that of the last one told.
+    """Return the Monday of the week that is to be told now, if one is; `told` is that of the last one told.
 
     It is due from Monday, 07:00 local, on, for as long as the next isn't. A clock that was far ahead when the
     last one was told doesn't keep the next ones from being told, unless it is now that it is wrong.
@@ -66,19 +66,19 @@ def due(now_us: int, zone: tzinfo, told: date | None) -> date | None:
 
 
 def latest(now_us: int, zone: tzinfo) -> date:
-    """Give the Monday with which the last week began that is over, as far as digests go."""
+    """Return the Monday with which the last week began that is over, as far as digests go."""
     now = local(now_us, zone)
     this = now.date() - timedelta(days=now.weekday())
     return this - (_WEEK if now.replace(tzinfo=None) >= datetime.combine(this, _HOUR) else 2 * _WEEK)
 
 
 def midnight_us(day: date, zone: tzinfo) -> int:
-    """Give the local beginning of a day, in microseconds since 1970."""
+    """Return the local beginning of a day, in microseconds since 1970."""
     return int(datetime.combine(day, time(), zone).astimezone(UTC).timestamp()) * 1_000_000
 
 
 def missing(room: Room, start_us: int, end_us: int) -> int:
-    """Say how many readings are missing: in hours that brought less than half of what hours usually bring."""
+    """Return how many readings are missing: in hours with less than half of the usual readings."""
     usual = median([hour.count for hour in (*room.hours_before, *room.hours)] or [0])
     if not room.hours_before and room.hours:
         start_us = room.hours[0].start_us
@@ -90,7 +90,7 @@ def missing(room: Room, start_us: int, end_us: int) -> int:
 
 
 def points(hours: Sequence[Bucket], quantity: Literal["temperature", "humidity"]) -> list[Point]:
-    """Give one quantity of hours, °F or %; hours without it are left out."""
+    """Return one quantity of hours, °F or %; hours without it are left out."""
     found = []
     for hour in hours:
         if quantity == "temperature":
