@@ -215,11 +215,11 @@ def test_a_wrong_password_is_told_once_and_tried_again(tmp_path: Path, broker: M
     listener = Listener(tmp_path / "listener", broker.port)
     (tmp_path / "listener" / "credentials").write_text(f"{USERNAME},wrong")
     listener.start(connected=False)
-    until(lambda: "refuses user 'sensor': wrong name or password" in listener.log())
+    until(lambda: "refuses user 'sensor': wrong user name or password" in listener.log())
     time.sleep(4)
     assert listener.log().count("refuses user") == 1
     assert (broker.folder / "broker.log").read_text().count("not authorised") >= 2
-    assert "wrong" not in listener.log().replace("wrong name or password", "")
+    assert "wrong" not in listener.log().replace("wrong user name or password", "")
     assert listener.stop() == 0
 
 
@@ -314,7 +314,7 @@ def test_a_port_where_nothing_speaks_mqtt_is_given_up_after_a_while(tmp_path: Pa
     )
     listener = Listener(tmp_path / "listener", port)
     listener.start(connected=False)
-    until(lambda: "takes the connection but never answers" in listener.log())
+    until(lambda: "accepts the connection but never answers" in listener.log())
     assert listener.stop() == 0
     silent.kill()
     silent.wait()

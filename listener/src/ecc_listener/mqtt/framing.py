@@ -1,8 +1,8 @@
 """A non-blocking socket that knows where an MQTT packet ends.
 
-paho reads a packet in four `recv` calls and sends each acknowledgement by itself; at thousands of messages a
-second that is most of the work. So PUBLISH packets are taken here, straight from a large buffer, and all
-others are left to paho, which finds them when it reads.
+paho reads a packet in four `recv` calls and sends each acknowledgement separately; at thousands of messages a
+second that is most of the work. So PUBLISH packets are parsed here, directly from a large buffer, and all
+other packets are left to paho.
 
 Format: MQTT 3.1.1 (OASIS standard), sections 2.2 (fixed header) and 3.3 (PUBLISH).
 """

@@ -1,7 +1,7 @@
-"""The MQTT session: gives messages by the burst, and acknowledges them when it is told to.
+"""The MQTT session: receives messages in bursts, and acknowledges them on request.
 
-MQTT 3.1.1, fixed client id, persistent session, QoS 1, acknowledged by hand. One thread: nothing happens
-outside of the calls. A lost connection is set up anew from scratch, with growing pauses between the tries.
+MQTT 3.1.1, fixed client id, persistent session, QoS 1, manual acknowledgement. One thread: nothing happens
+outside of the calls. After a lost connection it reconnects from scratch, with growing pauses.
 """
 
 import logging
@@ -34,7 +34,7 @@ _PUBACK = Struct(">BBH")
 
 
 class Broker(NamedTuple):
-    """Where the broker is and as whom to speak to it."""
+    """The broker's address, and how to log in."""
 
     host: str
     port: int
@@ -46,7 +46,7 @@ class Broker(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message as it came; `packet_id` is 0 for QoS 0, which the broker never sends again."""
+    """A message as it arrived; `packet_id` is 0 for QoS 0, which the broker never sends again."""
 
     arrived_us: int
     topic: str
@@ -67,7 +67,7 @@ class Session:
     ) -> None:
         """Prepare; nothing is sent before the first `receive`.
 
-        `on_connected` is told whether the broker knew the session, `on_barrier` that a barrier was answered.
+        `on_connected` gets whether the broker knew the session; `on_barrier` is called for each answer.
         """
         self._broker = broker
         self._on_connected = on_connected
@@ -80,11 +80,11 @@ class Session:
         self._next_try_s = 0.0
         self._since_s = 0.0
         self.fault: str | None = "not connected yet"
-        """What keeps the broker from being heard, in words; None while all is well."""
+        """Why nothing can be received, as text; None while all is well."""
         self.connections = 0
 
     def wait(self, timeout_s: float) -> None:
-        """Return when there is something to read, or after `timeout_s`."""
+        """Wait until there is something to read, at most `timeout_s`."""
         if self._client is None:
             pause(min(timeout_s, self._next_try_s - time.monotonic()))
             return
@@ -94,7 +94,7 @@ class Session:
             select.select([connection], writers, [], max(0.0, timeout_s))
 
     def receive(self) -> list[Message]:
-        """Return what has come, in order, up to a buffer full; connect first where there is no connection."""
+        """Return what has arrived, in order, up to one buffer; connect first if necessary."""
         client = self._client
         if client is None:
             self._connect()
@@ -104,7 +104,7 @@ class Session:
         try:
             client.connection.fill()
             while self._client is client and (published := self._next(client, messages)) is not None:
-                # They came one after the other: a microsecond apart, so that no two rows bear the same time.
+                # They arrived one after the other, so no two rows have the same time.
                 now_us = self._wall_us()
                 messages += [Message(at_us, *one) for at_us, one in enumerate(published, now_us)]
         except OSError as error:
@@ -114,12 +114,12 @@ class Session:
         return messages
 
     def _next(self, client: "_Client", before: list[Message]) -> list[Publish] | None:
-        """Take the PUBLISH packets that come next, or let paho handle the other packet that does."""
+        """Return the PUBLISH packets that are next, or let paho handle another packet that is next."""
         published = client.connection.publishes()
         if not published:
             kind = client.connection.next_kind()
             if kind is None or (kind == PINGRESP and before):
-                # What came before the answer to a barrier is to be seen before it: it is for the next call.
+                # What arrived before the answer to a barrier is handled first; the answer waits.
                 return None
             self._check(client.loop_read(), client)
             self._pongs += kind == PINGRESP
@@ -130,17 +130,17 @@ class Session:
     def _upkeep(self, client: "_Client") -> None:
         client.loop_misc()
         if self._client is client and client.socket() is None:
-            # paho has closed it, and doesn't always say so.
+            # paho has closed the socket, and doesn't always report it.
             self._lost(
                 f"connection lost: the broker has not answered for {KEEPALIVE_S} s; it hangs,"
-                " or the network swallows what is sent"
+                " or the network drops everything"
             )
         if self._client is client and not client.is_connected():
             self._check_connack()
         self.flush()
 
     def acknowledge(self, messages: list[Message]) -> None:
-        """Tell the broker that these are stored, if they came on the connection that is open now."""
+        """Tell the broker that these messages are stored, if they arrived on the current connection."""
         client = self._client
         if client is None or client is not self._receiving:
             return
@@ -151,14 +151,14 @@ class Session:
         self.flush()
 
     def ask_barrier(self) -> None:
-        """Send a ping, which the broker answers once it has handled everything sent before."""
+        """Send a ping, which the broker answers after it has handled everything sent before."""
         if self._client is not None:
             self._client.connection.send(PINGREQ)
             self._barrier = self._client.connection.pings
             self.flush()
 
     def flush(self) -> None:
-        """Send what waits to be sent."""
+        """Send what is waiting to be sent."""
         client = self._client
         if client is None:
             return
@@ -170,21 +170,21 @@ class Session:
             self._lost(f"connection lost: {error}")
 
     def hold(self) -> None:
-        """Keep the connection without reading from it: what is unread waits at the broker.
+        """Keep the connection alive without reading from it: unread messages wait at the broker.
 
-        paho's own pings expect an answer, which stands behind the unread messages; these don't.
+        paho's own pings need an answer, which would be behind the unread messages; these don't.
         """
         if self._client is not None and self._client.is_connected():
             self._client.connection.send(PINGREQ)
             self.flush()
 
     def restart(self, reason: str) -> None:
-        """Tear the session down and set it up from scratch: a new socket, a new look-up of the name."""
+        """Reconnect from scratch: with a new socket and a new look-up of the host name."""
         self._lost(reason)
         self._next_try_s = 0.0
 
     def close(self) -> None:
-        """Take leave properly; the broker keeps the session and queues what comes."""
+        """Disconnect properly; the broker keeps the session and queues what arrives."""
         if self._client is not None and self._client.is_connected():
             self._client.disconnect()
         self._drop()
@@ -220,7 +220,7 @@ class Session:
     def _check_connack(self) -> None:
         if time.monotonic() - self._since_s > _CONNACK_TIMEOUT_S:
             self._lost(
-                f"broker {self._broker.host}:{self._broker.port} takes the connection but never answers"
+                f"broker {self._broker.host}:{self._broker.port} accepts the connection but never answers"
             )
 
     def _connected(
@@ -236,13 +236,14 @@ class Session:
             return
         self._since_s = time.monotonic()
         self.connections += 1
-        self.fault = None
+        # Until the broker has accepted the subscription, it sends nothing to a new session.
+        self.fault = "waiting for the broker to accept the subscription"
         known = "knows" if flags.session_present else "does not know"
         _log.info(
             "Connected to broker %s:%s, which %s the session", self._broker.host, self._broker.port, known
         )
         if self.connections > 1 and not flags.session_present:
-            _log.warning("The broker has forgotten the session: readings that it held for it are lost")
+            _log.warning("The broker has forgotten the session: readings that it was holding are lost")
         self._on_connected(flags.session_present)
         self.ask_barrier()
         client.subscribe([(topic, 1) for topic in self._broker.topic_filters])
@@ -261,8 +262,9 @@ class Session:
             for topic, code in zip(self._broker.topic_filters, reason_codes, strict=True)
             if code.is_failure
         ]
+        self.fault = None
         if refused:
-            self.fault = f"broker refuses the subscription of {', '.join(refused)}: see its ACL"
+            self.fault = f"broker refuses the subscription to {', '.join(refused)}: check its ACL"
             _log.error("The %s", self.fault)
 
     def _check(self, code: MQTTErrorCode, client: "_Client") -> None:
@@ -270,11 +272,11 @@ class Session:
             self._lost(f"connection lost: {mqtt.error_string(code)}")
 
     def _lost(self, fault: str) -> None:
-        """Drop the connection; say so when the fault is a new one; choose the time of the next try."""
+        """Drop the connection, log a new fault, and choose the time of the next try."""
         now_s = time.monotonic()
         was_stable = self.fault is None and now_s - self._since_s > _STABLE_S
         self._pause_s = 0.5 if was_stable else min(_MAX_PAUSE_S, max(0.5, 2 * self._pause_s))
-        # Those who wait for the same broker shall not all come back at the same instant.
+        # Clients that wait for the same broker should not all return at the same moment.
         self._next_try_s = now_s + self._pause_s * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         if fault != self.fault:
             _log.warning(
@@ -290,7 +292,7 @@ class Session:
 
 
 class _Client(mqtt.Client):
-    """paho's client on a socket that hands the PUBLISH packets to the session."""
+    """paho's client, on a socket that passes PUBLISH packets to the session."""
 
     connection: FramedSocket
 
@@ -300,7 +302,7 @@ class _Client(mqtt.Client):
 
 
 def pause(time_s: float) -> None:
-    """Let time pass, by a wait that no step of the clock disturbs."""
+    """Wait, unaffected by changes of the clock."""
     select.select([], [], [], max(0.0, time_s))
 
 
@@ -310,5 +312,7 @@ def _reason(error: Exception) -> str:
 
 def _refusal(reason: str, username: str) -> str:
     if reason in {"Bad user name or password", "Not authorized"}:
-        return f"broker refuses user {username!r}: wrong name or password; see secrets/mqtt_credentials"
+        return (
+            f"broker refuses user {username!r}: wrong user name or password; check secrets/mqtt_credentials"
+        )
     return f"broker refuses the connection: {reason}"
