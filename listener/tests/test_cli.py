@@ -170,7 +170,7 @@ def test_a_slip_in_a_flag_is_answered_with_the_nearest_one(tmp_path: Path) -> No
 def test_a_wrong_value_is_answered_with_no_other_flag(tmp_path: Path) -> None:
     told = run(tmp_path, "simulate", "--step", "10m")
     assert told.returncode == 2
-    assert told.stderr.endswith("'10m' is no number from 0 to 525600; see ecc-listener simulate --help\n")
+    assert told.stderr.endswith("'10m' is not a number from 0 to 525600; see ecc-listener simulate --help\n")
 
 
 def test_settings_may_stand_before_or_behind_the_verb(tmp_path: Path) -> None:

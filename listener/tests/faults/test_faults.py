@@ -75,8 +75,9 @@ def test_the_ledger_finds_what_is_lost_and_what_is_doubled() -> None:
         with sqlite3.connect(listener.database) as connection:
             connection.execute("DELETE FROM ECCTempHum WHERE rowid = 5")
             connection.execute(
-                "INSERT INTO ECCTempHum SELECT 'again', dewPointF, temperatureF, relHumidityPercent,"
-                " battVoltage, battPercent, apRSSI, sensorName FROM ECCTempHum WHERE rowid = 6"
+                "INSERT INTO ECCTempHum SELECT '2026-03-01 12:00:00.000000', dewPointF, temperatureF,"
+                " relHumidityPercent, battVoltage, battPercent, apRSSI, sensorName FROM ECCTempHum"
+                " WHERE rowid = 6"
             )
         connection.close()
         found = ledger.compare(listener, 1, wait_s=1)

@@ -71,7 +71,7 @@ def test_make_up_returns_when_all_are_healthy_and_says_what_to_enter(stack: Proj
         "sensor",
         "secrets/sensor_credentials",
         "make status",
-        f"http://127.0.0.1:{stack.web_port}\n    for this machine alone",
+        f"http://127.0.0.1:{stack.web_port}\n    only from this machine",
     ):
         assert words in told
     assert stack.account()[1] not in told
