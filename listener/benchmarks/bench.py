@@ -34,7 +34,8 @@ from ecc_listener.history.query import History  # noqa: E402
 from ecc_listener.history.rollup_writer import RollupWriter  # noqa: E402
 from ecc_listener.history.rollups import rollup_path  # noqa: E402
 from ecc_listener.monitoring.monitor import Faults, Monitor  # noqa: E402
-from ecc_listener.readings.reading import Reading, decode  # noqa: E402
+from ecc_listener.readings.form import decode  # noqa: E402
+from ecc_listener.readings.reading import Reading  # noqa: E402
 from ecc_listener.settings import load  # noqa: E402
 from ecc_listener.storage.connection import utc_us  # noqa: E402
 from ecc_listener.storage.quarantine import Arrival  # noqa: E402

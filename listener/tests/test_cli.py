@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ecc_listener.cli import SHORT, VERBS, _parser
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.settings import Settings, load
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store

@@ -16,7 +16,7 @@ import pytest
 from ecc_listener.backup import copy, create, retention
 from ecc_listener.backup.schedule import DailyBackup
 from ecc_listener.clock import Clock
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.service import Service
 from ecc_listener.settings import load
 from ecc_listener.storage.connection import StoreError, utc_us

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import parquet
 
 from ecc_listener.commands.export import moment_us
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.storage.connection import utc_us
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store

@@ -19,7 +19,7 @@ from ecc_listener.history.query import History
 from ecc_listener.mqtt.deliveries import packet
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import add, due, set_channels
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.settings import load
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
 from ecc_listener.storage.lock import StoreHeldError

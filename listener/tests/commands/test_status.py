@@ -12,7 +12,7 @@ from ecc_listener.notifications import outbox
 from ecc_listener.notifications.errors import Fault
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import Outcome
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.settings import Settings, load
 from ecc_listener.storage.quarantine import Arrival, Rejected
 from ecc_listener.storage.store import Burst, Store

@@ -11,7 +11,7 @@ from ecc_listener.history import rollup_writer
 from ecc_listener.history.query import History
 from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.history.rollups import Bucket, RollupFile, RollupFileError, Step, rollup_path
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.storage.connection import StoreError, open_readonly, utc_us
 from ecc_listener.storage.files import archives
 from ecc_listener.storage.quarantine import Arrival

@@ -13,7 +13,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ecc_listener.readings.reading import Reading, decode
+from ecc_listener.readings.form import decode
+from ecc_listener.readings.reading import Reading
 from ecc_listener.simulator.misbehaviour import MISBEHAVIOURS
 from support.brokers import PASSWORD, USERNAME, Mosquitto, free_port, until
 from support.terminal import shown

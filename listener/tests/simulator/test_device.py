@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ecc_listener.readings.reading import Reading, decode
+from ecc_listener.readings.form import decode
 from ecc_listener.simulator.climate import dew_point_c
 from ecc_listener.simulator.device import (
     INTERVAL,
@@ -21,6 +22,9 @@ SAMPLE = (
     b"field1=47.10&field2=73.45&field3=39.17&field4=3.41&field5=93.53&field6=-67&field7=ECCTH01&field8=Office"
     b"&field9=98:F4:AB:DA:6E:E2&field10=v03.10"
 )
+
+if TYPE_CHECKING:
+    from ecc_listener.readings.reading import Reading
 
 
 def test_a_reading_is_written_as_the_firmware_writes_it() -> None:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ecc_listener.readings.reading import NotAReading, Reading, decode
+from ecc_listener.readings.form import decode
+from ecc_listener.readings.reading import NotAReading, Reading
 from ecc_listener.simulator.device import create_devices, measure, payload_at
 from ecc_listener.simulator.misbehaviour import (
     CLASH,

@@ -13,7 +13,7 @@ import pytest
 
 from ecc_listener.history.query import History
 from ecc_listener.mqtt.deliveries import packet
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.storage import archive as archive_module
 from ecc_listener.storage.archive import ArchiveWaits
 from ecc_listener.storage.archiver import Archiver

@@ -12,7 +12,7 @@ from ecc_listener.backup import recover
 from ecc_listener.history.query import History
 from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.history.rollups import rollup_path
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.storage import corruption, lock
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
 from ecc_listener.storage.files import archives

@@ -9,7 +9,7 @@ import pytest
 
 from ecc_listener import cli
 from ecc_listener.history.query import History
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.storage.connection import utc_us
 from ecc_listener.storage.foreign import read_number, read_utc
 from ecc_listener.storage.quarantine import Arrival

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ecc_listener.mqtt.deliveries import packet
-from ecc_listener.readings.reading import Reading, decode
+from ecc_listener.readings.form import decode
+from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_text, utc_us
 from ecc_listener.storage.lock import StoreHeldError
 from ecc_listener.storage.quarantine import RETAINED, Arrival, Rejected

@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 
 from ecc_listener import health
 from ecc_listener.credentials import Credentials
-from ecc_listener.readings.reading import Reading, decode
+from ecc_listener.readings.form import decode
+from ecc_listener.readings.reading import Reading
 from ecc_listener.settings import load
 from ecc_listener.storage.quarantine import Arrival, Rejected
 from ecc_listener.storage.store import Burst, Store

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ecc_listener.logs import LineFormatter, LogFile
 from ecc_listener.mqtt.deliveries import packet
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.storage.archiver import Archiver
 from ecc_listener.storage.connection import utc_us
 from ecc_listener.storage.files import archives

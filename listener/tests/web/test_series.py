@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ecc_listener.history.query import History
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.storage.connection import utc_us
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ecc_listener.backup import page_reader
-from ecc_listener.storage.archive import archive_name, filled, link_free, sync
+from ecc_listener.storage.archive import archive_name, link_free, new_file, sync
 from ecc_listener.storage.corruption import SIDE_FILES
 
 _WAL_HEADER, _FRAME_HEADER = 32, 24
@@ -29,7 +29,7 @@ def recover_readings(path: Path, database: Path) -> tuple[Path | None, int]:
 
     """
     new = Path(f"{database}.recovering")
-    with filled(new) as connection:
+    with new_file(new) as connection:
         for row in _rows(path):
             connection.execute(_INSERT[len(row)], row)
         readings: int = connection.execute("SELECT count(*) FROM ECCTempHum").fetchone()[0]

@@ -111,7 +111,7 @@ def consolidate(old: Path) -> bool:
         ArchiveWaits: another program has it open.
 
     """
-    archive.tidy(old)
+    archive.remove_leftovers(old)
     if not _is_undamaged(old):
         return False
     marker = archive_marker(old)
@@ -142,7 +142,7 @@ def _is_consolidated(old: Path) -> bool:
     try:
         with closing(sqlite3.connect(old, isolation_level=None)) as connection:
             migrate(connection)
-            archive.undo(connection)
+            archive.unmark_rejected(connection)
             archive.lock_out(connection, old)
             return True
     except ArchiveWaits:

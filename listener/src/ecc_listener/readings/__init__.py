@@ -1,5 +1,6 @@
 """What a reading is, and how payloads are decoded. Pure: no clock, no file, no socket.
 
-Bytes of one message enter; a `Reading` leaves, or `NotAReading` is raised with the reason in plain words.
-Start with `reading`.
+The bytes of one message enter; a `Reading` leaves, or `NotAReading` is raised with the reason in plain words.
+Start with `reading`, which has the type and the physical limits; `form` decodes the payload of the original
+sensors.
 """

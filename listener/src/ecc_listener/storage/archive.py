@@ -1,15 +1,16 @@
-"""The database archive: a full file gets a name of its own, and a new one goes on with what is still open.
+"""The database archive: a full file gets its own name, and a new one continues with what is still open.
 
-The live file's name never disappears, and every moment leaves each row in exactly one file:
+The live file never disappears, and at every moment each row is in exactly one file:
 
 1. The new file is built under a temporary name, with the open state of the old one, and synced.
-2. An exclusive lock proves that nobody else is in the old file, empties its WAL, and keeps others out.
-3. `link` gives the old file its archive's name, never one that exists already; the folder is synced.
-4. `rename` puts the new file in its place, under the live name; the folder is synced.
+2. An exclusive lock proves that nobody else has the old file open, empties its WAL, and keeps others out.
+3. `link` gives the old file the name of an archive, never one that already exists; the folder is synced.
+4. `rename` gives the new file the live name; the folder is synced.
 
-A crash before 4 leaves a temporary file and perhaps a second name of the live file: `tidy` removes both, and
-it is as if nothing had been. The rows of the quarantine that go on into the new file are marked in the old
-one, so that none is replayed twice; `undo` takes the marks off where they lead nowhere.
+A crash before 4 leaves a temporary file and perhaps a second name of the live file; `remove_leftovers`
+removes both, as if nothing had happened. Rejected messages that are copied into the new file are marked in
+the old one, so that none is replayed twice; `unmark_rejected` removes the marks if the archive was never
+completed.
 """
 
 import os
@@ -27,7 +28,7 @@ from ecc_listener.storage.migrate import add_columns, extra_columns, migrate
 from ecc_listener.storage.schema import CARRIED, STAYING, columns
 
 CHECKED_EVERY = 1000
-"""Readings between two looks at the size, as in the original."""
+"""Readings between two checks of the size, as in the original."""
 
 _GOES_ON = "in the next file"
 _MAX_NAMES = 1000
@@ -46,8 +47,8 @@ def is_due(connection: sqlite3.Connection, max_bytes: int, quarantine_bytes: int
     return connection.execute("SELECT 1 FROM main.ECCTempHum LIMIT 1").fetchone() is not None
 
 
-def tidy(database: Path) -> None:
-    """Remove what an archive that came to no end has left. The live file must not be open in this process."""
+def remove_leftovers(database: Path) -> None:
+    """Remove what an unfinished archive has left. The live file must not be open in this process."""
     for ending in SIDE_FILES:
         Path(f"{_next(database)}{ending}").unlink(missing_ok=True)
     if database.exists():
@@ -57,20 +58,22 @@ def tidy(database: Path) -> None:
     archive_marker(database).unlink(missing_ok=True)
 
 
-def undo(connection: sqlite3.Connection) -> None:
-    """Let the rows of the quarantine that were to go on wait in this file again."""
+def unmark_rejected(connection: sqlite3.Connection) -> None:
+    """Remove the marks of rejected messages that were about to be copied."""
     connection.execute("UPDATE ECCRejected SET replayedUTC = NULL WHERE replayedUTC = ?", (_GOES_ON,))
 
 
-def prepare(connection: sqlite3.Connection, database: Path, *, has_extra_columns: bool = True) -> None:
-    """Make the file that comes next, with what is open in this one, whole on the disk.
+def prepare_next_file(
+    connection: sqlite3.Connection, database: Path, *, has_extra_columns: bool = True
+) -> None:
+    """Create the next file, with what is open in this one, complete on disk.
 
     Raises:
-        sqlite3.Error, OSError: the disk is full or failing; nothing else has happened.
+        sqlite3.Error, OSError: the disk is full or failing; nothing else has changed.
 
     """
     new = _next(database)
-    with filled(new) as next_one:
+    with new_file(new) as next_one:
         for table, columns_and_rows in CARRIED.items():
             names = ", ".join(columns(next_one, table).values())
             rows = connection.execute(f"SELECT {columns_and_rows.replace('*', names, 1)}")
@@ -82,8 +85,8 @@ def prepare(connection: sqlite3.Connection, database: Path, *, has_extra_columns
 
 
 @contextmanager
-def filled(new: Path) -> Iterator[sqlite3.Connection]:
-    """Make a file with empty tables, replacing any of that name; what the block fills in is then on the disk.
+def new_file(new: Path) -> Iterator[sqlite3.Connection]:
+    """Create a file with empty tables, replacing any of that name; afterwards it is synced.
 
     Raises:
         sqlite3.Error, OSError: the disk is full or failing.
@@ -99,13 +102,13 @@ def filled(new: Path) -> Iterator[sqlite3.Connection]:
     sync(new)
 
 
-def make(connection: sqlite3.Connection, database: Path) -> Path:
+def create_archive(connection: sqlite3.Connection, database: Path) -> Path:
     """Archive the live file that `connection`, its only writer, has open; return the archive.
 
-    Afterwards, and after any error, the connection is good for nothing but to be closed.
+    Afterwards, and after any error, the connection can only be closed.
 
     Raises:
-        ArchiveWaits: somebody has the file open, or the folder takes no second name of a file.
+        ArchiveWaits: another program has the file open, or the folder allows no second name of a file.
         sqlite3.Error, OSError: the disk is full or failing.
 
     """
@@ -121,7 +124,7 @@ def make(connection: sqlite3.Connection, database: Path) -> Path:
 
 
 def lock_out(connection: sqlite3.Connection, database: Path) -> None:
-    """Prove that nobody else is in the file, and keep it so; empty the WAL."""
+    """Prove that nobody else has the file open, keep others out, and empty the WAL."""
     try:
         connection.execute("PRAGMA busy_timeout = 0")
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -131,14 +134,14 @@ def lock_out(connection: sqlite3.Connection, database: Path) -> None:
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
             raise
-    raise ArchiveWaits(f"another program has {database.name} open; close it there (an SQL shell, perhaps)")
+    raise ArchiveWaits(f"another program has {database.name} open, perhaps an SQL shell; close it there")
 
 
 def link_free(path: Path, database: Path, name: str) -> Path:
-    """Return a file a second name, that of an archive of `database`: the first that is free.
+    """Give a file a second name, the first free one of an archive of `database`; return it.
 
     Raises:
-        ArchiveWaits: there is none.
+        ArchiveWaits: no name is free.
 
     """
     for number in range(1, _MAX_NAMES):
@@ -149,14 +152,16 @@ def link_free(path: Path, database: Path, name: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            told = f"{archive} can't be made: {error.strerror}; see the folder's file system"
-            raise ArchiveWaits(told) from None
+            reason = f"{archive} can't be created: {error.strerror}; check the file system"
+            raise ArchiveWaits(reason) from None
         return archive
-    raise ArchiveWaits(f"{database.parent} has {_MAX_NAMES} archives named {name} already; move some away")
+    raise ArchiveWaits(
+        f"{database.parent} already has {_MAX_NAMES} archives named {name}; move some of them away"
+    )
 
 
 def archive_name(connection: sqlite3.Connection, database: Path, first: str, last: str) -> str:
-    """Name an archive, without its ending, by the times that two SQL expressions give."""
+    """Return the name of an archive, without its suffix, from the times that two SQL expressions return."""
     ends = []
     for expression in (first, last):
         utc = connection.execute(f"SELECT {expression}").fetchone()[0]
@@ -169,7 +174,7 @@ def _next(database: Path) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Put a file or folder on the disk; not a file that SQLite has open: closing it would end its lock."""
+    """Sync a file or folder; not one that SQLite has open, because closing it ends SQLite's lock."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

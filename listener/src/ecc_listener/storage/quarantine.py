@@ -1,7 +1,7 @@
-"""What came and is no reading: kept as it came, bounded, decoded again on request.
+"""Rejected messages: kept as they arrived, up to a limit, and decoded again on request.
 
-Table `ECCRejected`. Its bound in bytes and in age keeps a sensor gone mad from filling the disk; what is
-dropped is counted in `ECCCounter` under `rejected dropped`.
+The table is `ECCRejected`. Its limits in bytes and age prevent a faulty sensor from filling the disk; what is
+deleted is counted in `ECCCounter` as `rejected dropped`.
 """
 
 import sqlite3
@@ -12,7 +12,7 @@ from ecc_listener.readings.reading import NotAReading, Reading
 from ecc_listener.storage.connection import utc_text, utc_us
 
 RETAINED = "retained by the broker: an old message; when it was sent is unknown"
-"""The reason that marks a retained message; `replayable` leaves those alone."""
+"""The reason of a retained message; `replayable` skips these."""
 
 _ROW_BYTES = 100
 _SIZE = f"length(payload) + length(topic) + length(reason) + {_ROW_BYTES}"
@@ -20,7 +20,7 @@ _WAITING = "replayedUTC IS NULL AND reason <> ?"
 
 
 class Rejected(NamedTuple):
-    """What came and is no reading (microseconds since 1970), and why not."""
+    """A message that isn't a reading, when it arrived (microseconds since 1970), and the reason."""
 
     arrived_us: int
     topic: str
@@ -29,23 +29,23 @@ class Rejected(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A reading, and when it came (microseconds since 1970)."""
+    """A reading, and when it arrived (microseconds since 1970)."""
 
     arrived_us: int
     reading: Reading
 
 
 def size_bytes(connection: sqlite3.Connection) -> int:
-    """Return how many bytes the quarantine takes."""
+    """Return the size of all rejected messages in bytes."""
     size: int = connection.execute(f"SELECT coalesce(sum({_SIZE}), 0) FROM ECCRejected").fetchone()[0]
     return size
 
 
 def insert(connection: sqlite3.Connection, rejected: list[Rejected]) -> int:
-    """Keep what was rejected; return the bytes that it takes."""
+    """Store rejected messages; return their size in bytes."""
     size = 0
     for arrived_us, topic, payload, reason in rejected:
-        # A broker hands its retained messages out anew with every subscription: one copy is enough.
+        # A broker sends its retained messages again with every subscription; one copy is enough.
         if reason == RETAINED and _is_kept(connection, topic, payload):
             continue
         connection.execute(
@@ -62,7 +62,7 @@ def _is_kept(connection: sqlite3.Connection, topic: str, payload: bytes) -> bool
 
 
 def drop_oldest(connection: sqlite3.Connection, excess_bytes: int) -> int:
-    """Drop the oldest rows until `excess_bytes` are freed; return the bytes that were."""
+    """Delete the oldest rows until `excess_bytes` are freed; return the freed bytes."""
     freed, last = 0, 0
     for rowid, size in connection.execute(f"SELECT rowid, {_SIZE} FROM ECCRejected ORDER BY rowid"):
         if freed >= excess_bytes:

@@ -1,8 +1,8 @@
-"""Readings go in by the burst, and stay: the one writer of the live database file.
+"""The only writer of the live database file: it commits bursts of readings.
 
-A burst is committed in one transaction with the record of its packets (`deliveries`) and with what was no
-reading (`quarantine`). Either all of it is on the disk when `commit` returns, or `StoreError` is raised: then
-the same burst is to be committed again, also when it is unknown whether the failed commit had arrived.
+A burst is committed in one transaction with the record of its packets (`deliveries`) and the rejected
+messages (`quarantine`). Either all of it is on disk when `commit` returns, or `StoreError` is raised. Then
+the same burst has to be committed again, even if the failed commit may have reached the disk.
 """
 
 import logging
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class Burst(NamedTuple):
-    """What one transaction stores; `number` rises from burst to burst."""
+    """What one transaction stores; the numbers of bursts increase."""
 
     number: int
     readings: list[Arrival]
@@ -44,11 +44,11 @@ class Store:
     """The live database file, held by one process."""
 
     def __init__(self, path: Path, max_quarantine_bytes: int) -> None:
-        """Take the file; make or migrate its tables.
+        """Open the file, and create or migrate its tables.
 
         Raises:
-            HeldError: another process writes to it.
-            StoreError: it can't be opened, or is not ours, or a newer version wrote it.
+            StoreHeldError: another process writes to it.
+            StoreError: it can't be opened, belongs to another program, or a newer version wrote it.
 
         """
         self.path = path
@@ -69,7 +69,7 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Close the file and let another process have it."""
+        """Close the file, so that another process can open it."""
         self._disconnect()
         self._lock.close()
 
@@ -85,22 +85,22 @@ class Store:
             pass
 
     def recorded(self) -> list[tuple[int, list[Packet]]]:
-        """Return the packets on record, burst by burst: what the broker may send again."""
+        """Return the recorded packets, burst by burst: those that the broker may send again."""
         with self._writing() as connection:
             rows = connection.execute("SELECT burst, packets FROM ECCDelivery ORDER BY burst")
             return [(burst, unpack(packets)) for burst, packets in rows]
 
     def commit(self, burst: Burst, confirmed: int) -> None:
-        """Put a burst on the disk; take the packets of bursts up to `confirmed` off the record.
+        """Commit a burst, and remove the packets of bursts up to `confirmed` from the record.
 
         Raises:
-            StoreError: it may not be stored; try again with the same burst.
+            StoreError: it may not be stored; commit the same burst again.
 
         """
         with self._writing() as connection:
             token = "SELECT 1 FROM ECCDelivery WHERE burst = ?"  # noqa: S105 - of a transaction
             if connection.execute(token, (burst.number,)).fetchone():
-                return  # The commit that seemed to fail had arrived.
+                return  # The commit that seemed to fail has reached the disk.
             with atomic(connection):
                 sensors = self._rows.insert(connection, burst.readings)
                 quarantine_bytes = self._quarantine_bytes + quarantine.insert(connection, burst.rejected)
@@ -115,20 +115,20 @@ class Store:
             self._rows.remember(sensors)
 
     def forget(self, confirmed: int) -> None:
-        """Take the packets of bursts up to `confirmed` off the record.
+        """Remove the packets of bursts up to `confirmed` from the record.
 
         Raises:
-            StoreError: they may still be on it.
+            StoreError: they may still be there.
 
         """
         with self._writing() as connection:
             connection.execute("DELETE FROM ECCDelivery WHERE burst <= ?", (confirmed,))
 
     def drop_rejected(self, older_than_us: int) -> None:
-        """Drop from the quarantine what came before a time.
+        """Delete rejected messages that arrived before a time.
 
         Raises:
-            StoreError: nothing was dropped.
+            StoreError: nothing was deleted.
 
         """
         with self._writing() as connection:
@@ -137,42 +137,42 @@ class Store:
             self._quarantine_bytes = quarantine.size_bytes(connection)
 
     def change(self, act: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Let a module of a table of its own (`act`) change that in one transaction; return what it gives.
+        """Call `act` in one transaction, for modules that have their own table; return its result.
 
         Raises:
-            StoreError: nothing was changed, or nobody can know.
+            StoreError: nothing was changed, or that is unknown.
 
         """
         with self._writing() as connection, atomic(connection):
             return act(connection)
 
     def is_full(self, max_bytes: int) -> bool:
-        """Return whether the file has grown to where it is to be archived.
+        """Return whether the file is large enough to be archived.
 
         Raises:
-            StoreError: nobody can know.
+            StoreError: the size is unknown.
 
         """
         with self._writing() as connection:
             return archive.is_due(connection, max_bytes, self._quarantine_bytes)
 
     def archive(self) -> Path:
-        """Archive the file and go on in a new one; return the archive.
+        """Archive the file and continue with a new one; return the archive.
 
         Raises:
-            ArchiveWaits: somebody has the file open; it goes on as before.
-            StoreError: the disk is full or failing; likewise.
+            ArchiveWaits: another program has the file open; nothing has changed.
+            StoreError: the disk is full or failing; nothing has changed.
 
         """
         with self._writing() as connection:
-            archive.prepare(connection, self.path)
+            archive.prepare_next_file(connection, self.path)
             try:
-                return archive.make(connection, self.path)
+                return archive.create_archive(connection, self.path)
             finally:
                 self._disconnect()
 
     def look(self, act: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Let a module of a table of its own (`act`) read; return what it gives.
+        """Call `act` with the connection, for modules that only read; return its result.
 
         Raises:
             StoreError: the database can't be used.
@@ -182,13 +182,13 @@ class Store:
             return act(connection)
 
     def replay(self, decode: Callable[[bytes], Reading], now_us: int) -> tuple[int, int]:
-        """Decode the quarantine again; return how many became readings, and how many are still none.
+        """Decode rejected messages again; return how many became readings, and how many did not.
 
-        Each is marked in the transaction that stores it, so none is stored twice. Their rows bear the time at
-        which they came.
+        Each is marked in the transaction that stores it, so none is stored twice. Their rows have the time at
+        which they arrived.
 
         Raises:
-            StoreError: some may be stored, and are marked; the rest waits.
+            StoreError: some may be stored, and are marked; the others wait.
 
         """
         replayed = 0
@@ -206,10 +206,10 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection. After an error it is closed: a handle that failed is not to be trusted.
+        """Yield the connection. After an error it is closed, because a handle that failed can't be trusted.
 
-        Not after SQLITE_FULL, where nothing failed but a write that was taken back: to open the file anew
-        takes room for its -shm, and where none is to be had, that may end in a SIGBUS.
+        Not after SQLITE_FULL, which only undid a write: reopening the file needs space for its -shm, and
+        without space that may end in a SIGBUS.
         """
         try:
             if self._connection is not None and not self._is_in_place():
@@ -225,18 +225,18 @@ class Store:
             if isinstance(error, sqlite3.IntegrityError):
                 self._refusal = str(error)
             if corruption.is_damage(error):
-                self._meet_damage(error)
+                self._handle_damage(error)
             raise StoreError(explain(error, self.path)) from error
 
     def _opened(self) -> sqlite3.Connection:
-        archive.tidy(self.path)
+        archive.remove_leftovers(self.path)
         _clear_read_only(self.path)
         corruption.look(self.path, self._inode)
         connection = connect(self.path)
         try:
             self._settle(connection)
             migrate(connection)
-            archive.undo(connection)
+            archive.unmark_rejected(connection)
             refusal, self._refusal = self._refusal, None
             if foreign.has_rules(connection) and (refusal := foreign.refusal(connection) or refusal):
                 self._begin_anew(connection, refusal)
@@ -252,7 +252,7 @@ class Store:
         return connection
 
     def _adapt(self, connection: sqlite3.Connection) -> None:
-        """Have rows that another program wrote read as what they mean; log how many mean nothing."""
+        """Make rows of other programs readable as what they mean; log how many mean nothing."""
         unreadable = foreign.note(connection).unreadable_rows
         foreign.adapt(connection, self.path)
         if unreadable and unreadable != self._unreadable_rows:
@@ -265,25 +265,25 @@ class Store:
 
     def _begin_anew(self, connection: sqlite3.Connection, refusal: str) -> None:
         """Archive a file whose table takes no new readings, because of a rule that somebody has added."""
-        archive.prepare(connection, self.path, has_extra_columns=False)
-        made = archive.make(connection, self.path)
+        archive.prepare_next_file(connection, self.path, has_extra_columns=False)
+        made = archive.create_archive(connection, self.path)
         _log.warning(
-            "The database takes no new readings (%s); it is now the archive %s, and a new one has begun",
+            "The database accepts no new readings (%s); it is now the archive %s, and a new one was created",
             refusal,
             made.name,
         )
 
     def _is_in_place(self) -> bool:
-        """Return whether the file's name still means the file that is open."""
+        """Return whether the open file is still the one with its name."""
         try:
             return self.path.stat().st_ino == self._inode
         except FileNotFoundError:
             return False
 
-    def _meet_damage(self, error: Exception) -> None:
-        """Move a file out of the way that is damaged when it is opened anew, too: a new one goes on.
+    def _handle_damage(self, error: Exception) -> None:
+        """Set a file aside that is still damaged after it was reopened, so that a new one is created.
 
-        What succeeds in between proves nothing: it may have read other pages.
+        A success in between proves nothing: it may have read other pages.
         """
         self._damage_met += 1
         if self._damage_met < _DAMAGE_TIMES:
@@ -293,17 +293,15 @@ class Store:
         except OSError as refused:
             raise StoreError(f"{self.path} is damaged and can't be moved: {refused.strerror}") from None
         self._failed, self._damage_met = False, 0
-        told = (
-            "The database was damaged (%s) and is now %s; a new one goes on. Next step: ecc-listener recover"
-        )
-        _log.error(told, error, aside.name)
+        message = "The database was damaged (%s) and is now %s. Next step: ecc-listener recover"
+        _log.error(message, error, aside.name)
 
     def _settle(self, connection: sqlite3.Connection) -> None:
-        """See that all one reads in the file is on the disk, before anything is acknowledged because of it.
+        """Make sure that everything in the file is on disk, before anything is acknowledged because of it.
 
-        What a process that was killed had written but not synced is in the system's memory only. And after a
-        failed sync Linux takes what was not written for clean, and a later sync passes over it: then only a
-        second writing helps, from the WAL into the database.
+        What a killed process had written but not synced is only in the system's memory. And after a failed
+        sync, Linux regards what was not written as clean, and a later sync skips it: then only writing it
+        again helps, from the WAL into the database.
         """
         wal = Path(f"{self.path}-wal")
         if wal.exists():
@@ -322,7 +320,7 @@ class Store:
 
 
 def _clear_read_only(path: Path) -> None:
-    """Make a file writable that is this user's own: copied from a CD, it is read-only."""
+    """Make a file of this user writable: if it was copied from a CD, it is read-only."""
     for ending in corruption.SIDE_FILES:
         with suppress(OSError):
             file = Path(f"{path}{ending}")

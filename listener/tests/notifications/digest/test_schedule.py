@@ -13,7 +13,7 @@ from ecc_listener.notifications.digest.content import midnight_us
 from ecc_listener.notifications.digest.schedule import DigestSchedule
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.notice import Notice
-from ecc_listener.readings.reading import decode
+from ecc_listener.readings.form import decode
 from ecc_listener.settings import Settings, load
 from ecc_listener.storage.quarantine import Arrival, Rejected
 from ecc_listener.storage.store import Burst, Store

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecc_listener.readings.reading import MAX_PAYLOAD_BYTES, NotAReading, Reading, decode
+from ecc_listener.readings.form import MAX_PAYLOAD_BYTES, decode
+from ecc_listener.readings.reading import NotAReading, Reading
 from support.brokers import OFFICE
 
 OLD_FIRMWARE = OFFICE[: OFFICE.index(b"&field8")]
