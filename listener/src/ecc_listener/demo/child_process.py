@@ -1,8 +1,8 @@
-"""Programs that end when their parent does, however that ends.
+"""Child processes that end when their parent does, in whatever way it ends.
 
-The child is `python -m ecc_listener.demo.child_process module argument ...`. The parent holds the other
-end of its standard input. When that closes, by `stop` or because the parent was killed, the child gets a
-SIGTERM, and is ended hard if that doesn't end it.
+A child is `python -m ecc_listener.demo.child_process MODULE ARGUMENT ...`. The parent holds the other end of
+its standard input. When that is closed, by `stop` or because the parent was killed, the child sends itself a
+SIGTERM, and ends itself if that has no effect.
 """
 
 import os
@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 Child = subprocess.Popen[bytes]
@@ -19,38 +21,48 @@ Child = subprocess.Popen[bytes]
 _END_WITHIN_S = 10.0
 
 
-def start(module: str, *arguments: str, folder: Path, output: Path) -> Child:
-    """Run a Python module in a folder, with the settings of its arguments only; its output goes to a file."""
+def start(module: str, *arguments: str, folder: Path, output: Path, inherited: Sequence[int] = ()) -> Child:
+    """Run a Python module in a folder, with no settings but its arguments; its output goes to a file.
+
+    It inherits these file descriptors.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ECC_")}
+    # What a program of the demonstration sends stays on this machine, even if there is a proxy.
+    environment |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     with output.open("ab") as out:
         return subprocess.Popen(
-            # -P: a folder full of data is no place to import from.
+            # -P: no module may be imported from a folder of data.
             [sys.executable, "-P", "-m", "ecc_listener.demo.child_process", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=folder,
             env=environment,
-            # Ctrl-C is for the parent, which then ends its children in order.
+            # Ctrl-C must only reach the parent, which then ends its children in order.
             process_group=0,
+            pass_fds=inherited,
         )
 
 
-def stop(child: Child) -> int:
-    """End a child and wait for it; give its exit status."""
-    child.terminate()
-    try:
-        child.wait(_END_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-    if child.stdin is not None:
-        child.stdin.close()
-    return child.returncode
+def stop(children: Iterable[Child], within_s: float) -> None:
+    """Terminate children at the same time and wait for them; kill those that are not done in time."""
+    children = list(children)
+    until_s = time.monotonic() + within_s
+    for child in children:
+        child.terminate()
+    for child in children:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(max(0.0, until_s - time.monotonic()))
+    for child in children:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        if child.stdin is not None:
+            child.stdin.close()
 
 
 def main() -> None:
-    """Be the child: run the module while the parent lives."""
+    """Run the module in this process while the parent lives."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

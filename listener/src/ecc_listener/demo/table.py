@@ -1,61 +1,69 @@
-"""Rows of the database go in, the lines of a small table come out, in plain words."""
+"""A small table of the sensors, and lines about them, in plain words. Everything here is pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from textwrap import wrap
 from typing import NamedTuple
 
+from ecc_listener.demo.mailbox import ReceivedMessage
 from ecc_listener.simulator.climate import Room, climate_in, is_door_open, weather_at
 
-_COLD_F, _HOT_F = 45.0, 82.0
-_DRY_PERCENT, _DAMP_PERCENT = 25.0, 70.0
-_LOW_BATTERY_PERCENT = 20.0
 _CHANGE_F = 0.6
 _CROWD = 0.5
-_WIDTHS = (8, 10, 11, 8, 7, 9)
-"""With the words at the end it fits 80 columns."""
+_WIDTHS = (8, 10, 11, 8, 7, 10)
+"""Together with the words at the end, a row usually fits into 80 columns."""
 _HEADINGS = ("Sensor", "Room", "Temperature", "Humidity", "Battery", "Last seen", "In words")
+_WORDS = {
+    "silent": "silent",
+    "battery_low": "battery low",
+    "too_cold": "too cold",
+    "too_hot": "too hot",
+    "too_damp": "too damp",
+    "too_dry": "too dry",
+    "weak_signal": "weak signal",
+    "frozen": "values frozen",
+    "jumps": "values jump",
+    "two_boards": "two boards",
+}
+_MAIL_WIDTH = 76
 
 
 class Line(NamedTuple):
-    """What is shown of one sensor; `before_f` is its temperature some readings ago, if known."""
+    """What is shown of a sensor; `before_f` is its temperature some readings ago, None if unknown."""
 
     name: str
     location: str | None
     seen: datetime
-    temperature_f: float
-    humidity_percent: float
-    battery_percent: float
-    before_f: float | None
+    temperature_f: float | None
+    humidity_percent: float | None
+    battery_percent: float | None
+    before_f: float | None = None
+    problems: Collection[str] = ()
+    """The kinds of its open notices."""
 
 
-def table(lines: Sequence[Line], names: Sequence[str], now: datetime, patience: timedelta) -> list[str]:
-    """Return the table of these sensors; who was not heard for `patience` is silent."""
+def table(lines: Sequence[Line], names: Sequence[str], now: datetime) -> list[str]:
+    """Return a table with a row for each sensor in `names`."""
     known = {line.name: line for line in lines}
     rows: list[Sequence[str]] = [_HEADINGS]
     for name in names:
         line = known.get(name)
-        rows.append(_cells(line, now, patience) if line else (name, *("-",) * 5, "not heard yet"))
+        rows.append(_cells(line, now) if line else (name, *("-",) * 5, "no reading yet"))
     return ["  ".join(_aligned(cells)).rstrip() for cells in rows]
 
 
-def in_words(line: Line, now: datetime, patience: timedelta) -> str:
-    """Return what there is to say of a sensor."""
-    change_f = 0.0 if line.before_f is None else line.temperature_f - line.before_f
-    warnings = (
-        (now - line.seen > patience, "silent"),
-        (line.battery_percent <= _LOW_BATTERY_PERCENT, "battery low"),
-        (line.temperature_f < _COLD_F, "cold"),
-        (line.temperature_f > _HOT_F, "hot"),
-        (line.humidity_percent > _DAMP_PERCENT, "damp"),
-        (line.humidity_percent < _DRY_PERCENT, "dry air"),
-        (change_f > _CHANGE_F, "getting warmer"),
-        (change_f < -_CHANGE_F, "getting cooler"),
-    )
-    return ", ".join(words for holds, words in warnings if holds) or "steady"
+def in_words(line: Line) -> str:
+    """Return what is wrong with a sensor, and whether its room is getting warmer or cooler."""
+    words = [_WORDS[kind] for kind in _WORDS if kind in line.problems]
+    if line.temperature_f is not None and line.before_f is not None and "silent" not in line.problems:
+        change_f = line.temperature_f - line.before_f
+        if abs(change_f) > _CHANGE_F:
+            words.append("warming up" if change_f > 0 else "cooling down")
+    return ", ".join(words) or "steady"
 
 
 def events(rooms: Sequence[Room], at: datetime, seed: int) -> str:
-    """Return what goes on in the rooms at a time."""
+    """Return what happens in the rooms at a time; its time zone is that of the words."""
     at_s = at.timestamp()
     crowded = [room.name for room in rooms if climate_in(room, weather_at(at_s), seed).people > _CROWD]
     open_doors = [room.name for room in rooms if is_door_open(room, at_s, seed)]
@@ -67,23 +75,50 @@ def events(rooms: Sequence[Room], at: datetime, seed: int) -> str:
     return "; ".join(part for part in parts if part)
 
 
+def status(headlines: Sequence[str]) -> list[str]:
+    """Return whether all is well, or what is wrong."""
+    if not headlines:
+        return ["All is well."]
+    return [f"Open: {headlines[0]}", *(f"      {headline}" for headline in headlines[1:])]
+
+
 def plain(line: Line) -> str:
-    """Return one sensor's line for a file."""
-    values = (
-        f"{line.temperature_f:.1f} °F, {line.humidity_percent:.0f} %, battery {line.battery_percent:.0f} %"
-    )
-    return f"{line.seen:%H:%M:%S}Z {line.name} {line.location or '(room not told)'}: {values}"
+    """Return one reading as a line for a file."""
+    values = ", ".join(_values(line, "battery "))
+    return f"{line.seen:%H:%M:%S}Z {line.name} {line.location or '(unknown room)'}: {values}"
 
 
-def _cells(line: Line, now: datetime, patience: timedelta) -> tuple[str, ...]:
+def mail(message: ReceivedMessage, at: datetime) -> str:
+    """Return a message as lines in a frame, as it arrived at a time."""
+    title = f"── Mail, {at:%A %H:%M} "
+    lines = [f"Subject: {message.subject}", "", *message.text.strip().splitlines()]
+    body = [part for line in lines for part in (wrap(line, _MAIL_WIDTH, subsequent_indent="  ") or [""])]
+    return "\n".join([title.ljust(_MAIL_WIDTH, "─"), *body, "─" * _MAIL_WIDTH])
+
+
+def _cells(line: Line, now: datetime) -> tuple[str, ...]:
     return (
         line.name,
-        line.location or "(not told)",
-        f"{line.temperature_f:.1f} °F",
-        f"{line.humidity_percent:.0f} %",
-        f"{line.battery_percent:.0f} %",
-        f"{max(0, round((now - line.seen).total_seconds()))} s ago",
-        in_words(line, now, patience),
+        line.location or "(unknown)",
+        *_values(line, ""),
+        _ago(now - line.seen),
+        in_words(line),
+    )
+
+
+def _ago(span: timedelta) -> str:
+    if span < timedelta(minutes=1):
+        return "just now"
+    if span < timedelta(hours=1):
+        return f"{span // timedelta(minutes=1)} min ago"
+    return f"{span // timedelta(hours=1):,} h ago"
+
+
+def _values(line: Line, battery: str) -> tuple[str, str, str]:
+    return (
+        "-" if line.temperature_f is None else f"{line.temperature_f:.1f} °F",
+        "-" if line.humidity_percent is None else f"{line.humidity_percent:.0f} %",
+        "-" if line.battery_percent is None else f"{battery}{line.battery_percent:.0f} %",
     )
 
 

@@ -109,20 +109,20 @@ def _flat_battery(turn: Turn) -> list[OutgoingMessage]:
 def _cold(turn: Turn) -> list[OutgoingMessage]:
     reading = measure(turn.device, turn.at)
     cooled_f = max(_FREEZES_F, reading.temperature_f - turn.number * _FREEZES_BY_F)
-    return [OutgoingMessage(encode(_consistent(reading._replace(temperature_f=cooled_f))))]
+    return [OutgoingMessage(encode(with_dew_point(reading._replace(temperature_f=cooled_f))))]
 
 
 def _damp(turn: Turn) -> list[OutgoingMessage]:
     reading = measure(turn.device, turn.at)
     soaked_percent = min(_SOAKS_PERCENT, reading.humidity_percent + turn.number * _SOAKS_BY_PERCENT)
-    return [OutgoingMessage(encode(_consistent(reading._replace(humidity_percent=soaked_percent))))]
+    return [OutgoingMessage(encode(with_dew_point(reading._replace(humidity_percent=soaked_percent))))]
 
 
 def _spike(turn: Turn) -> list[OutgoingMessage]:
     if (turn.number + 1) % 5:
         return behave(turn)
     reading = measure(turn.device, turn.at)
-    return [OutgoingMessage(encode(_consistent(reading._replace(temperature_f=_POWER_ON_F))))]
+    return [OutgoingMessage(encode(with_dew_point(reading._replace(temperature_f=_POWER_ON_F))))]
 
 
 def _weak(turn: Turn) -> list[OutgoingMessage]:
@@ -145,7 +145,7 @@ def _newer(turn: Turn) -> list[OutgoingMessage]:
     return [OutgoingMessage(b"&".join([b"field12=1013.25", *reversed(fields), b"field11=4.20"]))]
 
 
-def _consistent(reading: Reading) -> Reading:
+def with_dew_point(reading: Reading) -> Reading:
     """Return the reading with the dew point that its temperature and humidity have."""
     dew_c = dew_point_c((reading.temperature_f - 32) / 1.8, reading.humidity_percent)
     return reading._replace(dew_point_f=round(32 + 1.8 * dew_c, 2))

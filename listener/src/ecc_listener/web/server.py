@@ -30,13 +30,21 @@ def main(settings: Settings, _arguments: dict[str, object]) -> int:
     return serve(settings, lambda: time.time_ns() // 1000)
 
 
-def serve(settings: Settings, now_us: Callable[[], int], page_clock: str = "") -> int:
-    """Do the same by a clock; `page_clock` tells it to the browser, see static/clock.js."""
+def serve(
+    settings: Settings,
+    now_us: Callable[[], int],
+    page_clock: str = "",
+    listening: socket.socket | None = None,
+) -> int:
+    """Do the same by a clock, and on a socket that may be listening already.
+
+    `page_clock` tells the clock to the browser, see static/clock.js.
+    """
     try:
         credentials = read_web(settings.web_credentials_file_path)
     except CredentialsError as error:
         raise SettingsError([f"web_credentials_file_path: {error}"]) from None
-    listening = _bound(settings)
+    listening = listening or _bound(settings)
     app = create(settings, credentials, now_us, page_clock)
     config = uvicorn.Config(
         app,
