@@ -34,6 +34,7 @@ CYCLES: dict[Fault, int] = {
     matrix.malformed: 100_000,
     matrix.clock_steps: 20,
     matrix.standing_still: 5,
+    matrix.foreign_files: 1_000,
 }
 CONTROLS: dict[Fault, int] = {
     matrix.control_acknowledged_early: 10,

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import sqlite3
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,22 @@ from faults.disks import disk
 from faults.ledger import AllFiles, Ledger, Outcome, broker_21, folder, listening, numbered, sh
 from projects import Project, project
 from support.brokers import OFFICE, Publisher, until
+from support.foreign_checks import check
 from support.listeners import Listener
+
+
+def foreign_files(cycles: int) -> Outcome:
+    """A database that somebody has changed, through the listener and every verb."""
+    rows = lost = 0
+    for seed in range(cycles):
+        with folder() as where:
+            count, problems = check(where, seed)
+        rows += count
+        lost += len(problems)
+        for problem in problems:
+            print(problem, file=sys.stderr)
+    # An empty file has no row at stake.
+    return Outcome(cycles, max(rows, cycles), lost, 0, "lost: number of wrong results")
 
 
 def listener_killed(cycles: int) -> Outcome:

@@ -1,5 +1,6 @@
 """Databases that people have changed: the listener and every verb go on with them, and nothing is lost."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -15,6 +16,7 @@ from ecc_listener.storage.foreign import read_number, read_utc
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
 from support.brokers import OFFICE
+from support.foreign_checks import check
 
 NOON_US = utc_us("2026-03-01 12:00:00")
 FOR_EVER = (0, utc_us("2099-01-01"))
@@ -125,6 +127,16 @@ def test_times_in_other_forms_are_read_as_what_they_mean(
         with closing(Store(path, 1_000_000)):
             pass
     assert ("2020-12-19T03:04:05Z",) in rows(path, "SELECT recordWrittenUTC FROM ECCTempHum")
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_file_that_people_have_changed_goes_through_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    for name in os.environ:
+        if name.startswith("ECC_"):
+            monkeypatch.delenv(name)
+    assert check(tmp_path, seed)[1] == []
 
 
 @pytest.mark.parametrize(

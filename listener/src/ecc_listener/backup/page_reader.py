@@ -4,12 +4,12 @@ Each page of a table's rows describes by itself where they begin and what they a
 does not matter. Source of the format: "Database File Format" at sqlite.org, sections 1.6 and 2.1.
 """
 
-import re
 from collections.abc import Iterator
+from contextlib import suppress
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
-from ecc_listener.storage.foreign import read_utc
+from ecc_listener.storage.foreign import read_number, read_utc
 
 Row = tuple[Any, ...]
 
@@ -24,7 +24,7 @@ _POINTER = Struct(">H")
 _REAL = Struct(">d")
 _LENGTHS = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8, 7: 8, 8: 0, 9: 0}
 _NULL, _IS_REAL, _ZERO, _ONE, _BLOB = 0, 7, 8, 9, 12
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
+_ENCODINGS = {2: "utf-16-le", 3: "utf-16-be"}
 _BEYOND = 1e9
 """No value of a sensor comes near this."""
 
@@ -36,8 +36,29 @@ def page_size(header: bytes) -> int:
     return size if size in PAGE_SIZES else USUAL_PAGE_SIZE
 
 
-def rows(page: bytes, *, is_first: bool = False) -> Iterator[Row]:
+class Layout(NamedTuple):
+    """Where the values of a reading are in a stored row, and how text is encoded."""
+
+    positions: tuple[int | None, ...] = tuple(range(READING_COLUMNS))
+    """Of the original's columns, in its order; None for a column that the table lacks."""
+    stored_columns: int = READING_COLUMNS
+    encoding: str = "utf-8"
+
+
+def encoding(header: bytes) -> str:
+    """Return the text encoding of a file by its first bytes."""
+    return _ENCODINGS.get(int.from_bytes(header[56:60], "big"), "utf-8")
+
+
+def rows(page: bytes, layout: Layout, *, is_first: bool = False) -> Iterator[Row]:
     """Yield the rows on a page that are readings (eight columns) or descriptions of sensors (five)."""
+    for row in stored_rows(page, layout.encoding, is_first=is_first):
+        if (reading := _reading(row, layout)) or _is_sensor(row):
+            yield reading or (str(read_utc(row[0])), *row[1:])
+
+
+def stored_rows(page: bytes, encoding: str, *, is_first: bool = False) -> Iterator[Row]:
+    """Yield all rows on a page that can be read, of whatever table."""
     start = _FILE_HEADER if is_first else 0
     try:
         kind, _, count, _, _ = _PAGE_HEADER.unpack_from(page, start)
@@ -47,15 +68,11 @@ def rows(page: bytes, *, is_first: bool = False) -> Iterator[Row]:
     except Exception:  # noqa: BLE001 - whatever a damaged page holds
         return
     for pointer in pointers:
-        try:
-            row = _row(page, pointer)
-        except (IndexError, KeyError, ValueError, OverflowError):
-            continue
-        if _is_reading(row) or _is_sensor(row):
-            yield row
+        with suppress(IndexError, KeyError, ValueError, OverflowError):
+            yield _row(page, pointer, encoding)
 
 
-def _row(page: bytes, at: int) -> Row:
+def _row(page: bytes, at: int, encoding: str) -> Row:
     length, at = _varint(page, at)
     _, at = _varint(page, at)
     if length > len(page) - at:
@@ -66,16 +83,16 @@ def _row(page: bytes, at: int) -> Row:
     while types_at < types_end:
         kind, types_at = _varint(page, types_at)
         size = _LENGTHS[kind] if kind < _BLOB else (kind - _BLOB) // 2
-        row.append(_value(kind, page[value_at : value_at + size], size))
+        row.append(_value(kind, page[value_at : value_at + size], size, encoding))
         value_at += size
     return tuple(row)
 
 
-def _value(kind: int, data: bytes, size: int) -> float | str | bytes | None:
+def _value(kind: int, data: bytes, size: int, encoding: str) -> float | str | bytes | None:
     if len(data) != size:
         raise ValueError("it goes beyond the page")
     if kind >= _BLOB:
-        return data.decode() if kind % 2 else data
+        return data.decode(encoding) if kind % 2 else data
     if kind == _IS_REAL:
         value: float = _REAL.unpack(data)[0]
         return value
@@ -94,23 +111,22 @@ def _varint(page: bytes, at: int) -> tuple[int, int]:
     return value << 8 | page[at + 8], at + 9
 
 
-def _is_reading(row: Row) -> bool:
-    return (
-        len(row) == READING_COLUMNS
-        and _is_time(row[0])
-        and isinstance(row[7], str)
-        and all(one is None or (isinstance(one, int | float) and abs(one) < _BEYOND) for one in row[1:7])
-    )
+def _reading(row: Row, layout: Layout) -> Row | None:
+    """Return the reading in a stored row, or None. A row that is older than a column lacks it at its end."""
+    if len(row) > layout.stored_columns or (len(row) < READING_COLUMNS and len(row) < layout.stored_columns):
+        return None
+    values = [None if at is None or at >= len(row) else row[at] for at in layout.positions]
+    utc, *numbers, name = values
+    is_possible = all(not isinstance(one, int | float) or abs(one) < _BEYOND for one in numbers)
+    if (text := read_utc(utc)) is None or not isinstance(name, str) or not name or not is_possible:
+        return None
+    return (text, *map(read_number, numbers), name)
 
 
 def _is_sensor(row: Row) -> bool:
     return (
         len(row) == SENSOR_COLUMNS
-        and _is_time(row[0])
+        and read_utc(row[0]) is not None
         and isinstance(row[1], str)
         and all(one is None or isinstance(one, str) for one in row[2:])
     )
-
-
-def _is_time(value: object) -> bool:
-    return isinstance(value, str) and _TIME.match(value) is not None and read_utc(value) is not None

@@ -30,9 +30,10 @@ from ecc_listener.storage.schema import CARRIED, NOTED, STAYING, columns, quoted
 
 _FROM_BACKUP = {"ECCKnownSensor", "ECCRejected", "ECCDelivery", "ECCCounter"}
 _TRIES, _TRY_EVERY_S = 50, 0.1
-_SPAN = "SELECT min(recordWrittenUTC), max(recordWrittenUTC) FROM other.ECCTempHum WHERE sensorName = ?"
+_BY_NAME = "sensorName = CAST(? AS TEXT)"
+_SPAN = f"SELECT min(recordWrittenUTC), max(recordWrittenUTC) FROM other.ECCTempHum WHERE {_BY_NAME}"
 _DELETE = (
-    "DELETE FROM main.ECCTempHum AS one WHERE one.sensorName = ? AND one.recordWrittenUTC BETWEEN ? AND ?"
+    f"DELETE FROM main.ECCTempHum AS one WHERE one.{_BY_NAME} AND one.recordWrittenUTC BETWEEN ? AND ?"
     f" AND EXISTS ({same_key_exists('other')})"
 )
 
@@ -46,7 +47,7 @@ def remove_duplicates(new: Path, others: Sequence[Path]) -> int:
     """
     count = 0
     with _writing(new) as connection:
-        names = [row[0] for row in connection.execute("SELECT DISTINCT sensorName FROM ECCTempHum")]
+        names = _names(connection)
         for other in others:
             # An archive that can't be read must not prevent the restore.
             with suppress(sqlite3.DatabaseError), attached(connection, other):
@@ -54,6 +55,22 @@ def remove_duplicates(new: Path, others: Sequence[Path]) -> int:
                     span = connection.execute(_SPAN, (name,)).fetchone()
                     count += connection.execute(_DELETE, (name, *span)).rowcount
     return count
+
+
+def _names(connection: sqlite3.Connection) -> list[str | bytes]:
+    """Return the sensors' names, as bytes if a shell has written another encoding than UTF-8."""
+    connection.text_factory = bytes
+    found = connection.execute("SELECT DISTINCT sensorName FROM ECCTempHum").fetchall()
+    connection.text_factory = str
+    names: list[str | bytes] = []
+    for (name,) in found:
+        try:
+            names.append(name.decode())
+        except UnicodeDecodeError:
+            names.append(name)
+        except AttributeError:
+            continue  # Neither text nor blob: no reading has such a name.
+    return names
 
 
 def carry_over(new: Path, old: Path | None, *, merge: bool) -> None:
@@ -99,6 +116,11 @@ def _copy_state(connection: sqlite3.Connection, *, merge: bool) -> None:
         names = ", ".join(columns(connection, table).values())
         connection.execute(f"DELETE FROM main.{table}")
         connection.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM other.{table}")
+    # Sensors whose readings are in archives are known all the same.
+    names = ", ".join(columns(connection, "ECCKnownSensor").values())
+    connection.execute(
+        f"INSERT OR IGNORE INTO main.ECCKnownSensor ({names}) SELECT {names} FROM other.ECCKnownSensor"
+    )
     connection.execute("COMMIT")
 
 

@@ -17,13 +17,18 @@ _DAYS = 14
 _GONE_US = 7 * DAY_US
 _COLUMNS = "recordWrittenUTC, dewPointF, temperatureF, relHumidityPercent, battVoltage, battPercent, apRSSI"
 # This view also has what an archive carried over.
+_COMPLETE = "dewPointF + temperatureF + relHumidityPercent + battVoltage + battPercent + apRSSI IS NOT NULL"
+"""The rules need every value; another program may have stored rows that lack some."""
 _LATEST = f"SELECT sensorName, {_COLUMNS}, location, MACaddress, softwareVersion FROM ECCLatest LIMIT ?"
 
 
 def load(connection: sqlite3.Connection, now_us: int, least_gap_us: int) -> list[Sensor]:
     """Return the known sensors, up to a limit, the most recent first."""
     memories = table.memories(connection)
-    latest = {row[0]: row for row in connection.execute(_LATEST, (_MAX_NAMES,))}
+    latest = {}
+    for row in connection.execute(_LATEST, (_MAX_NAMES,)).fetchall():
+        if known := _complete(connection, row):
+            latest[row[0]] = known
     # Those that the monitor knows come first, because other names may be invented.
     newest_first = sorted(latest, key=lambda name: str(latest[name][1]), reverse=True)
     names = sorted(newest_first, key=lambda name: name not in memories)[:MAX_SENSORS]
@@ -39,6 +44,15 @@ def load(connection: sqlite3.Connection, now_us: int, least_gap_us: int) -> list
     return sensors
 
 
+def _complete(connection: sqlite3.Connection, row: tuple[object, ...]) -> tuple[object, ...] | None:
+    """Return a sensor's newest row with all values, if there is one."""
+    if None not in row[2:8]:
+        return row
+    query = f"SELECT {_COLUMNS} FROM ECCTempHum WHERE sensorName = ? AND {_COMPLETE}"
+    values = connection.execute(f"{query} ORDER BY recordWrittenUTC DESC LIMIT 1", row[:1]).fetchone()
+    return (row[0], *values, *row[8:]) if values else None
+
+
 def _load(
     connection: sqlite3.Connection,
     latest: tuple[object, ...],
@@ -49,7 +63,7 @@ def _load(
     name, utc, *values = latest
     about = values[6:]
     after_us = sensor.last_us if sensor else 0
-    query = f"SELECT {_COLUMNS} FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC > ?"
+    query = f"SELECT {_COLUMNS} FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC > ? AND {_COMPLETE}"
     rows = connection.execute(
         f"{query} ORDER BY recordWrittenUTC DESC LIMIT {_ROWS}", (name, utc_text(after_us))
     ).fetchall()

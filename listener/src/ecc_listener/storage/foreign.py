@@ -13,8 +13,9 @@ that the listener has never opened, examine it themselves.
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -43,7 +44,8 @@ _EXTREME = "1e99"
 _NO_NAME = f"typeof({NAME}) <> 'text' OR {NAME} = ''"
 _DECODABLE = f"ecc_is_text(CAST({NAME} AS BLOB))"
 _REGULAR_TIME = (
-    f"{TIME} >= '{_FIRST}' AND {TIME} < '{_BEYOND}' AND datetime({TIME}) = substr({TIME}, 1, 19)"
+    f"+{TIME} >= '{_FIRST}' AND +{TIME} < '{_BEYOND}'"
+    f" AND datetime({TIME}, '+0 days') = substr({TIME}, 1, 19)"
     f" AND ({TIME} GLOB '{_DIGITS}.[0-9][0-9][0-9][0-9][0-9][0-9]' OR {TIME} GLOB '{_DIGITS}')"
 )
 
@@ -81,6 +83,8 @@ def read_utc(value: object) -> str | None:
     except (ValueError, OverflowError):
         return None
     text = moment.isoformat(sep=" ")
+    if value == f"{text}.000000":
+        text = value
     return text if _FIRST <= text < _BEYOND else None
 
 
@@ -108,7 +112,7 @@ def adapt(connection: sqlite3.Connection, path: Path) -> Irregularity:
     irregularity = find_irregularity(connection, path)
     if "ecctemphum" not in names and names and not any(name.startswith("ecc") for name in names):
         raise OtherDatabaseError(f"{path} is another program's database; choose another database_file_path")
-    if irregularity.is_any or _lacks_tables(names):
+    if irregularity.is_any or _lacks_tables(connection, names):
         _shadow(connection, names, irregularity)
     return irregularity
 
@@ -146,7 +150,7 @@ def examine(connection: sqlite3.Connection, after_rowid: int | None = None) -> I
         total = connection.execute("SELECT count(*) FROM main.ECCTempHum").fetchone()[0]
         return Irregularity(has_other_tables=True, irregular_rows=total, unreadable_rows=total)
     numbers = [
-        f"({one} IS NULL OR ({one} < {_EXTREME} AND {one} > -{_EXTREME}))"
+        f"({one} IS NULL OR (+{one} < {_EXTREME} AND +{one} > -{_EXTREME}))"
         for one in NUMBERS
         if one.lower() in present
     ]
@@ -237,12 +241,11 @@ def has_rowid(connection: sqlite3.Connection, table: str) -> bool:
     return True
 
 
-def _is_text(data: bytes) -> bool:
+def _is_text(data: object, encoding: str = "utf-8") -> bool:
     try:
-        data.decode()
+        return isinstance(data, bytes) and data.decode(encoding) is not None
     except UnicodeDecodeError:
         return False
-    return True
 
 
 def _has_undecodable_texts(connection: sqlite3.Connection) -> bool:
@@ -288,8 +291,32 @@ def _is_other(connection: sqlite3.Connection, table: str, expected: Iterable[str
     return True
 
 
-def _lacks_tables(names: set[str]) -> bool:
-    return any(name not in names for _, name in _created())
+def _lacks_tables(connection: sqlite3.Connection, names: set[str]) -> bool:
+    if (
+        connection.execute("PRAGMA main.user_version").fetchone()[0] == len(MIGRATIONS)
+        and "eccdelivery" in names
+    ):
+        return False
+    return any(
+        name not in names or not _has_expected_columns(connection, statement, name)
+        for statement, name in _created()
+    )
+
+
+def _has_expected_columns(connection: sqlite3.Connection, statement: str, name: str) -> bool:
+    expected = _expected(statement)
+    return not expected or expected <= columns(connection, name).keys()
+
+
+@lru_cache(maxsize=64)
+def _expected(statement: str) -> frozenset[str]:
+    """Return the columns of what a statement creates, in lower case; none for a view."""
+    match = CREATE.match(statement)
+    if match is None or match[1] != "TABLE":
+        return frozenset()
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.execute(statement)
+        return frozenset(columns(model, match[3]))
 
 
 @lru_cache(maxsize=1)
@@ -323,10 +350,10 @@ def _examined(connection: sqlite3.Connection, path: Path) -> Irregularity:
     if has_rowid(connection, "ECCTempHum"):
         last = connection.execute("SELECT coalesce(max(rowid), 0) FROM main.ECCTempHum").fetchone()[0]
     schema = connection.execute("PRAGMA main.schema_version").fetchone()[0]
-    identity = status.st_size, status.st_mtime_ns, schema
+    identity = status.st_size, status.st_mtime_ns, schema, _first_row(connection)
     if known and known.identity == identity and known.last_rowid == last:
         return known.irregularity
-    if known and last and known.identity[2] == schema and known.last_rowid <= last:
+    if known and last and known.identity[2:] == identity[2:] and known.last_rowid <= last:
         found = examine(connection, known.last_rowid)
         found = found._replace(
             irregular_rows=found.irregular_rows + known.irregularity.irregular_rows,
@@ -340,9 +367,21 @@ def _examined(connection: sqlite3.Connection, path: Path) -> Irregularity:
     return found
 
 
+def _first_row(connection: sqlite3.Connection) -> str:
+    """Return what tells a file from another one that has got its inode."""
+    names = [
+        name
+        for name in columns(connection, "ECCTempHum").values()
+        if name.lower() in {TIME.lower(), NAME.lower()}
+    ]
+    quotes = " || ".join(f"hex({name})" for name in names) or "''"
+    row = connection.execute(f"SELECT {quotes} FROM main.ECCTempHum NOT INDEXED LIMIT 1").fetchone()
+    return str(row[0]) if row else ""
+
+
 class _Examined(NamedTuple):
-    identity: tuple[int, int, int]
-    """Size, time of the last change in nanoseconds, and version of the schema."""
+    identity: tuple[int, int, int, str]
+    """Size, time of the last change in nanoseconds, version of the schema, and first row."""
     last_rowid: int
     irregularity: Irregularity
 
@@ -355,7 +394,9 @@ _EXAMINED: dict[tuple[int, int], _Examined] = {}
 def _add_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("ecc_utc", 1, read_utc, deterministic=True)
     connection.create_function("ecc_number", 1, read_number, deterministic=True)
-    connection.create_function("ecc_is_text", 1, _is_text, deterministic=True)
+    encoding = connection.execute("PRAGMA main.encoding").fetchone()[0].lower().replace("16l", "16-l")
+    is_text = partial(_is_text, encoding=encoding.replace("16b", "16-b"))
+    connection.create_function("ecc_is_text", 1, is_text, deterministic=True)
 
 
 def _shadow(connection: sqlite3.Connection, names: set[str], irregularity: Irregularity) -> None:
@@ -364,14 +405,17 @@ def _shadow(connection: sqlite3.Connection, names: set[str], irregularity: Irreg
     if irregularity.is_any:
         connection.text_factory = lambda data: data.decode(errors="replace")
     for statement, name in _created():
-        if name not in names:
+        # Somebody's own table or view may have the name of one of this program's.
+        is_own = name in names and _has_expected_columns(connection, statement, name)
+        is_shown_by_view = name in names and name in {"ecctemphum", "ecctemphumsensor"}
+        if not is_shown_by_view and (not is_own or name == "ecclatest"):
             connection.execute(CREATE.sub(r"CREATE TEMP \1 IF NOT EXISTS \3", statement, count=1))
     if irregularity.is_any and "ecctemphum" in names:
         numbers = [
             (
                 one,
                 (
-                    f"CASE WHEN {one} < {_EXTREME} AND {one} > -{_EXTREME} THEN {one}"
+                    f"CASE WHEN +{one} < {_EXTREME} AND +{one} > -{_EXTREME} THEN {one}"
                     f" WHEN typeof({one}) = 'text' THEN ecc_number({one}) END"
                 ),
             )

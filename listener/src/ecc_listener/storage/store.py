@@ -237,12 +237,12 @@ class Store:
             self._settle(connection)
             migrate(connection)
             archive.unmark_rejected(connection)
+            self._adapt(connection)
             refusal, self._refusal = self._refusal, None
             if foreign.has_rules(connection) and (refusal := foreign.refusal(connection) or refusal):
                 self._begin_anew(connection, refusal)
                 connection.close()
                 return self._opened()
-            self._adapt(connection)
             self._rows.forget()
             self._quarantine_bytes = quarantine.size_bytes(connection)
             self._inode = self.path.stat().st_ino

@@ -26,16 +26,16 @@ class Card(NamedTuple):
     title: str
     name: str
     problems: tuple[str, ...]
-    temperature_f: float
+    temperature_f: float | None
     trend: str | None
-    humidity_percent: float
-    dew_point_f: float
+    humidity_percent: float | None
+    dew_point_f: float | None
     range: str | None
     line: str
     area: str
-    battery_percent: float
+    battery_percent: float | None
     battery_width: float
-    bars: int
+    bars: int | None
     signal: str
     last_us: int
 
@@ -43,7 +43,7 @@ class Card(NamedTuple):
 def card(room: Room, problems: Sequence[str], preferences: Preferences) -> Card:
     """Return a room's card; `problems` are the headlines of what is wrong with it."""
     line, area = _paths(room)
-    bars, signal = next((bars, word) for least, bars, word in _SIGNALS if room.rssi_dbm >= least)
+    bars, signal = _signal(room.rssi_dbm)
     return Card(
         key=key(room.name),
         title=room.title,
@@ -57,11 +57,17 @@ def card(room: Room, problems: Sequence[str], preferences: Preferences) -> Card:
         line=line,
         area=area,
         battery_percent=room.battery_percent,
-        battery_width=round(_BATTERY_WIDTH * min(100, max(0, room.battery_percent)) / 100, 1),
+        battery_width=round(_BATTERY_WIDTH * min(100, max(0, room.battery_percent or 0)) / 100, 1),
         bars=bars,
         signal=signal,
         last_us=room.last_us,
     )
+
+
+def _signal(rssi_dbm: float | None) -> tuple[int | None, str]:
+    if rssi_dbm is None:
+        return None, "unknown"
+    return next(((bars, word) for least, bars, word in _SIGNALS if rssi_dbm >= least), _SIGNALS[-1][1:])
 
 
 def _without_location(headline: str, title: str) -> str:

@@ -21,24 +21,25 @@ _LATEST = """
     FROM ECCLatest LIMIT ?
 """
 _BETWEEN = "FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ?"
-_FIRST = f"SELECT temperatureF, relHumidityPercent {_BETWEEN} ORDER BY recordWrittenUTC LIMIT 1"
-_LAST = f"SELECT recordWrittenUTC, temperatureF {_BETWEEN} ORDER BY recordWrittenUTC DESC LIMIT 1"
+_KNOWN = f"{_BETWEEN} AND temperatureF IS NOT NULL ORDER BY recordWrittenUTC"
+_FIRST = f"SELECT temperatureF, relHumidityPercent {_KNOWN} LIMIT 1"
+_LAST = f"SELECT recordWrittenUTC, temperatureF {_KNOWN} DESC LIMIT 1"
 
-Sample = tuple[float, float]
+Sample = tuple[float, float | None]
 """Temperature in °F and relative humidity in %."""
 
 
 class Room(NamedTuple):
-    """A sensor's newest reading; times in microseconds since 1970."""
+    """A sensor's newest reading, None for what it lacks; times in microseconds since 1970."""
 
     name: str
     last_us: int
-    temperature_f: float
-    humidity_percent: float
-    dew_point_f: float
-    battery_v: float
-    battery_percent: float
-    rssi_dbm: int
+    temperature_f: float | None
+    humidity_percent: float | None
+    dew_point_f: float | None
+    battery_v: float | None
+    battery_percent: float | None
+    rssi_dbm: int | None
     location: str | None
     trend_f_per_h: float | None
     """How fast the temperature changes; None if there is nothing to compare with."""
@@ -84,7 +85,11 @@ class Latest:
             yield sample
 
 
-def _trend(connection: sqlite3.Connection, name: str, last_us: int, temperature_f: float) -> float | None:
+def _trend(
+    connection: sqlite3.Connection, name: str, last_us: int, temperature_f: float | None
+) -> float | None:
+    if temperature_f is None:
+        return None
     span = utc_text(last_us - 2 * _HOUR_US), utc_text(last_us - _HOUR_US * 3 // 4)
     before = connection.execute(_LAST, (name, *span)).fetchone()
     if before is None:

@@ -32,8 +32,10 @@ class Preferences(NamedTuple):
         """The time zone."""
         return (_zone(self.zone_name) if self.zone_name else None) or local_zone()
 
-    def temperature(self, temperature_f: float) -> str:
-        """Return a temperature with one decimal, without its unit."""
+    def temperature(self, temperature_f: float | None) -> str:
+        """Return a temperature with one decimal, without its unit; a dash if it is not known."""
+        if temperature_f is None:
+            return "\N{EN DASH}"
         return f"{self.degrees(temperature_f):.1f}".replace("-", "\N{MINUS SIGN}")
 
     def degrees(self, temperature_f: float) -> float:
