@@ -21,7 +21,7 @@ def test_weeks_under_tiny_limits_lose_no_row_and_fill_no_disk(tmp_path: Path) ->
 
     *old, live = [path.stat().st_size for path in years.files()]
     assert len(old) >= 10
-    # The size is looked at every 1000 readings, of a few hundred bytes with their indexes.
+    # The size is checked every 1,000 readings; each takes a few hundred bytes with its indexes.
     assert max(*old, live) < LIMITS.database_bytes + 1000 * 400
     assert min(old) >= LIMITS.database_bytes
     names = {path.name for path in years.logs.iterdir()}

@@ -17,5 +17,5 @@ def test_a_child_that_ignores_its_end_is_ended_hard(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     child = child_process.start("stubborn", folder=tmp_path, output=tmp_path / "output")
     until(lambda: "ready" in (tmp_path / "output").read_text())
-    child_process.stop([child], 0.2)
+    child_process.stop(child, 0.2)
     assert child.returncode == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""A terminal for a command, so that its output is what a person sees."""
+"""A terminal for a command, so that a test sees what a person sees."""
 
 import os
 import pty
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def shown(command: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> str:
-    """Run a command that ends by itself in a folder; give all that it wrote to the terminal."""
+    """Run a command that ends by itself, in a folder; return everything that it wrote to the terminal."""
     ours, theirs = pty.openpty()
     text = b""
     with subprocess.Popen(command, cwd=folder, stdout=theirs, env=environment):
         os.close(theirs)
-        # Linux calls it an error when the other end closes.
+        # On Linux, reading fails when the other end has closed.
         with suppress(OSError):
             while chunk := os.read(ours, 10_000):
                 text += chunk

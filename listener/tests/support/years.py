@@ -1,4 +1,4 @@
-"""Years of an installation in minutes: every reading through the real store, archiver and log."""
+"""Years of an installation in minutes: every reading goes through the real store, archiver and log."""
 
 import logging
 import os
@@ -35,11 +35,11 @@ class Limits(NamedTuple):
 
 
 class Block(NamedTuple):
-    """How things stood after a stretch of time."""
+    """What was measured at the end of a period."""
 
     readings: int
     us_per_reading: float
-    """Of processor time, which other work on the machine doesn't change."""
+    """Processor time, which does not depend on other work on the machine."""
     memory_mb: float
     live_bytes: int
     wal_bytes: int
@@ -49,7 +49,7 @@ class Block(NamedTuple):
 
 
 class Years:
-    """An installation of some sensors, each with a reading every ten minutes, in a folder of its own."""
+    """An installation in its own folder; each sensor has a reading every ten minutes."""
 
     def __init__(self, folder: Path, sensors: int, limits: Limits) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class Years:
         self._log.setFormatter(LineFormatter())
         self._store = Store(self.database, 1_000_000)
         self._archiver = Archiver(self._store, limits.database_bytes)
-        # Values that vary as a room's do; decoded once, since how fast that is stays the same.
+        # Values that vary as in a room. They are decoded once, because decoding does not slow down over time.
         self._rooms = [
             [
                 decode(
@@ -78,7 +78,7 @@ class Years:
         ]
 
     def run(self, days: int, blocks: int) -> Iterator[Block]:
-        """Let days pass; say how things stand after each of so many equal stretches."""
+        """Let days pass; yield what is measured after each of `blocks` equal periods."""
         rounds = days * DAY_US // EVERY_US
         at, began, spent_s = 0, self.readings, 0.0
         for block in range(1, blocks + 1):
@@ -86,24 +86,24 @@ class Years:
                 until = min(at + ROUNDS_IN_A_BURST, rounds * block // blocks)
                 burst = self._burst(at, until)
                 began_s = time.process_time()
-                self._pass(burst)
+                self._store_and_log(burst)
                 spent_s += time.process_time() - began_s
                 at = until
-            yield self._look(1e6 * spent_s / (self.readings - began))
+            yield self._measure(1e6 * spent_s / (self.readings - began))
             began, spent_s = self.readings, 0.0
 
     def close(self) -> None:
-        """Stop, as the listener does."""
+        """Close everything, as the listener does."""
         self._store.close()
         self._log.archives.wait(60)
         self._log.close()
 
     def files(self) -> list[Path]:
-        """Give every database file, the live one last."""
+        """Return all database files, the live one last."""
         return [*archives(self.database), self.database]
 
     def rows(self) -> int:
-        """Count the rows of all files, each of which must be sound and need no other."""
+        """Return the number of rows in all files; each must be intact and complete in itself."""
         total = 0
         for path in self.files():
             assert not Path(f"{path}-wal").exists()
@@ -122,7 +122,7 @@ class Years:
         self.bursts += 1
         return Burst(self.bursts, arrivals, [], packets)
 
-    def _pass(self, burst: Burst) -> None:
+    def _store_and_log(self, burst: Burst) -> None:
         self._store.commit(burst, burst.number - 1)
         for arrived_us, reading in burst.readings[::READINGS_TO_A_LINE]:
             text = f"Stored from ECCTempHum: {reading} at {arrived_us}"
@@ -135,7 +135,7 @@ class Years:
         while self._archiver.is_wanted:
             self._archiver.tick(time.monotonic())
 
-    def _look(self, us_per_reading: float) -> Block:
+    def _measure(self, us_per_reading: float) -> Block:
         status = Path("/proc/self/statm").read_text().split()
         logs = list(self.logs.iterdir())
         wal = Path(f"{self.database}-wal")

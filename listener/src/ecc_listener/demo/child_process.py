@@ -12,8 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 Child = subprocess.Popen[bytes]
@@ -44,21 +43,16 @@ def start(module: str, *arguments: str, folder: Path, output: Path, inherited: S
         )
 
 
-def stop(children: Iterable[Child], within_s: float) -> None:
-    """Terminate children at the same time and wait for them; kill those that are not done in time."""
-    children = list(children)
-    until_s = time.monotonic() + within_s
-    for child in children:
-        child.terminate()
-    for child in children:
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(max(0.0, until_s - time.monotonic()))
-    for child in children:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
-        if child.stdin is not None:
-            child.stdin.close()
+def stop(child: Child, within_s: float) -> None:
+    """Terminate a child and wait for it; kill it if it is not done in time."""
+    child.terminate()
+    try:
+        child.wait(within_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    if child.stdin is not None:
+        child.stdin.close()
 
 
 def main() -> None:
