@@ -12,9 +12,9 @@ from ecc_listener import cli
 from ecc_listener.history.query import History
 from ecc_listener.readings.form import decode
 from ecc_listener.storage.connection import utc_us
-from ecc_listener.storage.foreign import read_number, read_utc
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
+from ecc_listener.storage.values import read_number, read_utc
 from support.brokers import OFFICE
 from support.foreign_checks import check
 

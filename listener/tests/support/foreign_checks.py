@@ -21,9 +21,9 @@ from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.readings.form import decode
 from ecc_listener.service import Service
 from ecc_listener.settings import load
-from ecc_listener.storage.foreign import read_utc
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
+from ecc_listener.storage.values import read_utc
 from ecc_listener.web.app import create
 from support.brokers import OFFICE
 from support.foreign_files import COLUMNS, Maker

@@ -124,7 +124,7 @@ class Maker:
         number = self.chance.randrange(1000)
         extra = self.chance.choice(
             (
-                "note TEXT",
+                "remark{n} TEXT",
                 "note{n} TEXT DEFAULT 'it''s'",
                 '"two words {n}" REAL DEFAULT 1.5',
                 "id{n} INTEGER",

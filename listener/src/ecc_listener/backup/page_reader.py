@@ -9,7 +9,7 @@ from contextlib import suppress
 from struct import Struct
 from typing import Any, NamedTuple
 
-from ecc_listener.storage.foreign import read_number, read_utc
+from ecc_listener.storage.values import read_number, read_utc
 
 Row = tuple[Any, ...]
 

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from ecc_listener.backup.attach import attached, same_key_exists, same_row_exists
 from ecc_listener.backup.copy import fsync_folder
-from ecc_listener.storage import archive, foreign
+from ecc_listener.storage import archive, irregularity
 from ecc_listener.storage.archive import ArchiveWaits
 from ecc_listener.storage.connection import StoreError, archive_marker, explain, open_readonly
 from ecc_listener.storage.corruption import check_pages
@@ -92,7 +92,7 @@ def carry_over(new: Path, old: Path | None, *, merge: bool) -> None:
             with attached(connection, old):
                 _copy_state(connection, merge=merge)
         connection.executemany("DELETE FROM ECCCounter WHERE name = ?", [(name,) for name in NOTED])
-        foreign.note(connection)
+        irregularity.note(connection)
 
 
 def _copy_state(connection: sqlite3.Connection, *, merge: bool) -> None:

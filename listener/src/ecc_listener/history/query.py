@@ -16,7 +16,7 @@ from ecc_listener.history.rollups import STEP_US, Aggregate, Bucket, RollupFile,
 from ecc_listener.storage import files as data_files
 from ecc_listener.storage.connection import StoreError, connect_readonly, open_readonly, utc_text, utc_us
 from ecc_listener.storage.files import Span
-from ecc_listener.storage.foreign import find_irregularity
+from ecc_listener.storage.irregularity import find_irregularity
 
 __all__ = ["Bucket", "DataFile", "History", "Row"]
 

@@ -120,6 +120,8 @@ def _rename_away(connection: sqlite3.Connection, kind: str, name: str, sql: str)
     present = {row[0] for row in connection.execute("SELECT name FROM main.sqlite_master")}
     free = next(one for n in range(1, 1000) if (one := f"{name}_before_{n}") not in present)
     if kind == "table":
+        # Otherwise a trigger of somebody's that is broken would prevent it.
+        connection.execute("PRAGMA legacy_alter_table = ON")
         connection.execute(f"ALTER TABLE main.{quoted(name)} RENAME TO {quoted(free)}")
         return
     connection.execute(f"DROP {kind} main.{quoted(name)}")

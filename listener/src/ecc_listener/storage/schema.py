@@ -131,8 +131,9 @@ CREATE = re.compile(r"\s*CREATE (TABLE|VIEW|INDEX)( IF NOT EXISTS)? (\w+)")
 """What a statement of a migration creates: kind, condition, name."""
 
 NOTED_ROW, NOTED_IRREGULAR, NOTED_UNREADABLE = "rows checked up to", "irregular rows", "unreadable rows"
-NOTED = (NOTED_ROW, NOTED_IRREGULAR, NOTED_UNREADABLE)
-"""Names in `ECCCounter` for what was found in the rows of this file: see foreign.py."""
+NOTED_GARBLED = "texts in another encoding"
+NOTED = (NOTED_ROW, NOTED_IRREGULAR, NOTED_UNREADABLE, NOTED_GARBLED)
+"""Names in `ECCCounter` for what was found in the rows of this file: see irregularity.py."""
 
 STAYING = ("ECCTempHum", "ECCTempHumSensor")
 """Tables whose rows stay in the file in which they were written, when it becomes an archive."""

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 
 from ecc_listener.mqtt.deliveries import Packet, pack, unpack
 from ecc_listener.readings.reading import Reading
-from ecc_listener.storage import archive, corruption, foreign, lock, quarantine
+from ecc_listener.storage import archive, corruption, foreign, irregularity, lock, quarantine
 from ecc_listener.storage.connection import StoreError, atomic, connect, explain, utc_text
 from ecc_listener.storage.corruption import DamagedError
 from ecc_listener.storage.insert import Rows
@@ -239,7 +239,9 @@ class Store:
             archive.unmark_rejected(connection)
             self._adapt(connection)
             refusal, self._refusal = self._refusal, None
-            if foreign.has_rules(connection) and (refusal := foreign.refusal(connection) or refusal):
+            if irregularity.has_rules(connection) and (
+                refusal := irregularity.refusal(connection) or refusal
+            ):
                 self._begin_anew(connection, refusal)
                 connection.close()
                 return self._opened()
@@ -253,7 +255,7 @@ class Store:
 
     def _adapt(self, connection: sqlite3.Connection) -> None:
         """Make rows of other programs readable as what they mean; log how many mean nothing."""
-        unreadable = foreign.note(connection).unreadable_rows
+        unreadable = irregularity.note(connection).unreadable_rows
         foreign.adapt(connection, self.path)
         if unreadable and unreadable != self._unreadable_rows:
             _log.warning(
