@@ -15,8 +15,9 @@ from ecc_listener.storage.connection import utc_us
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
 from ecc_listener.storage.values import read_number, read_utc
-from support.brokers import OFFICE
+from support.brokers import OFFICE, Mosquitto, until
 from support.foreign_checks import check
+from support.listeners import Listener
 
 NOON_US = utc_us("2026-03-01 12:00:00")
 FOR_EVER = (0, utc_us("2099-01-01"))
@@ -127,6 +128,26 @@ def test_times_in_other_forms_are_read_as_what_they_mean(
         with closing(Store(path, 1_000_000)):
             pass
     assert ("2020-12-19T03:04:05Z",) in rows(path, "SELECT recordWrittenUTC FROM ECCTempHum")
+
+
+def test_a_real_listener_goes_on_with_such_a_file(tmp_path: Path, broker: Mosquitto) -> None:
+    listener = Listener(tmp_path / "listener", broker.port)
+    with closing(sqlite3.connect(listener.database)) as connection:
+        connection.executescript(
+            f"{ORIGINAL} INSERT INTO ECCTempHum VALUES ({ROW}), (NULL, 47, 70, 40, 3.4, 90, -60, 'ECCTH02');"
+            "ALTER TABLE ECCTempHum ADD COLUMN note TEXT DEFAULT 'x'; PRAGMA user_version = 42"
+        )
+    try:
+        listener.start()
+        broker.publish(OFFICE)
+        until(lambda: rows(listener.database, "SELECT count(*) FROM ECCTempHum WHERE note = 'x'") == [(3,)])
+        assert "1 row is without a sensor's name or a valid time" in listener.log()
+        status = listener.run("status")
+        assert "1 row has no sensor's name or no valid time" in status.stdout
+        assert listener.stop() == 0
+    finally:
+        listener.end()
+    assert [path.name for path in listener.folder.glob("*damaged*")] == []
 
 
 @pytest.mark.parametrize("seed", range(25))
