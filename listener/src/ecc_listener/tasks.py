@@ -21,7 +21,7 @@ from ecc_listener.notifications import outbox
 from ecc_listener.notifications.channels import read_channels
 from ecc_listener.notifications.digest.schedule import DigestSchedule
 from ecc_listener.notifications.fallback import FallbackMail
-from ecc_listener.notifications.sender import Post
+from ecc_listener.notifications.sender import Sender
 from ecc_listener.readings.form import decode
 from ecc_listener.settings import Settings
 from ecc_listener.storage.archiver import Archiver
@@ -56,7 +56,7 @@ class PeriodicTasks:
                 connection, letters.compose(notification, zone), notification.at_us
             ),
         )
-        self.sender = Post(channels, store)
+        self.sender = Sender(channels, store)
         self.fallback = FallbackMail(channels, store, settings.timer_check // timedelta(microseconds=1), zone)
         self.digest = DigestSchedule(settings, store, zone)
         self.rejected = RejectedUpkeep(store, decode, settings.max_quarantine_days)

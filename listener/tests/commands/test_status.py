@@ -58,7 +58,9 @@ def test_all_on_one_screen(settings: Settings) -> None:
     assert "from ECCTH01" in text
     assert "2 readings, 1 rejected" in text
     assert "ECCTH02 (Office)    73.5    23.0    39.2      94   -67" in text
-    assert "Mail          off, nobody is told of a fault; secrets/README.md says how to turn it on" in text
+    assert (
+        "Mail          off: nobody is notified of problems; secrets/README.md says how to set it up" in text
+    )
 
 
 def test_before_the_first_reading_it_says_what_to_do(settings: Settings) -> None:
@@ -99,7 +101,7 @@ def test_mail_that_fails_needs_somebody(settings: Settings) -> None:
     store.close()
     first = shown(settings).splitlines()[0]
     assert "Needs attention: mail fails to you@example.org since" in first
-    assert first.endswith("1 letter waits: the server is down. Next step: wait")
+    assert first.endswith("1 message is waiting: the server is down. Next step: wait")
 
 
 def test_a_damaged_database_lies_aside_until_somebody_has_it_read(settings: Settings) -> None:

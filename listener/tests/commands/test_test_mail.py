@@ -28,7 +28,7 @@ def run(folder: Path, settings: dict[str, object]) -> subprocess.CompletedProces
 def test_a_test_mail_goes_to_every_destination(tmp_path: Path, server: MailServer) -> None:
     told = run(tmp_path, server.settings("you@example.org", "they@example.org"))
     assert told.returncode == 0
-    assert told.stdout.splitlines()[1].startswith("ok      they@example.org: taken")
+    assert told.stdout.splitlines()[1].startswith("ok      they@example.org: accepted")
     assert (
         server.subjects("you@example.org") == server.subjects("they@example.org") == ["Test mail: it works"]
     )
@@ -64,7 +64,7 @@ def test_mail_that_is_off_is_told_with_the_next_step(tmp_path: Path) -> None:
     [
         ("gmail_credentials", "me@example.org,abcdefghijklmnop", "has 2 fields instead of four:"),
         ("apprise_urls", "abcdefghijklmnop", "line 1 is not an Apprise URL"),
-        ("smtp_ca", "abcdefghijklmnop", "is no readable CA certificate"),
+        ("smtp_ca", "abcdefghijklmnop", "can't be read as a CA certificate"),
     ],
 )
 def test_a_malformed_file_is_told_without_what_stands_in_it(

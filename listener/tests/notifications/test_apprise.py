@@ -78,9 +78,9 @@ def test_each_line_gets_the_text_and_only_the_bad_one_fails(tmp_path: Path, hook
     assert got["message"].startswith("Put new batteries in.")
     assert len(got["message"]) <= 1501
     assert unknown.fault
-    assert "apprise knows no such URL" in unknown.fault.line
+    assert "apprise does not know this kind of URL" in unknown.fault.line
     assert closed.fault
-    assert "it does not take the message" in closed.fault.line
+    assert "it does not accept the message" in closed.fault.line
     assert "hunter2" not in repr(lines) + unknown.fault.line + closed.fault.line
 
 

@@ -39,7 +39,7 @@ def certificate(code: int) -> ssl.SSLCertVerificationError:
             "rooms@gmail.com",
             "2-step verification",
         ),
-        (smtplib.SMTPAuthenticationError(534, APP_PASSWORD), GMAIL, "wants an app password", "apppasswords"),
+        (smtplib.SMTPAuthenticationError(534, APP_PASSWORD), GMAIL, "needs an app password", "apppasswords"),
         (
             smtplib.SMTPAuthenticationError(535, b"no"),
             OWN,
@@ -59,25 +59,30 @@ def certificate(code: int) -> ssl.SSLCertVerificationError:
             "provider",
         ),
         (smtplib.SMTPDataError(550, b"5.4.5 Daily user sending limit exceeded"), GMAIL, "limit", "wait"),
-        (smtplib.SMTPConnectError(421, b"too many"), OWN, "can't take the connection now", "wait"),
+        (smtplib.SMTPConnectError(421, b"too many"), OWN, "can't accept the connection now", "wait"),
         (
             smtplib.SMTPServerDisconnected("Connection unexpectedly closed"),
             OWN,
-            "broke the connection off",
+            "closed the connection",
             "465",
         ),
         (
             smtplib.SMTPNotSupportedError("SMTP AUTH extension not supported"),
             OWN,
-            "takes no password",
+            "accepts no password",
             "provider",
         ),
         (TimeoutError(), GMAIL, "smtp.gmail.com:465 does not answer", "ECC_SMTP_PORT=587"),
         (TimeoutError(), OWN, "mail.example.org:587 does not answer", "ECC_SMTP_PORT=465"),
-        (ConnectionRefusedError(), OWN, "nothing takes connections at mail.example.org:587", "ECC_SMTP_PORT"),
-        (ConnectionResetError(), OWN, "broke the connection off", "port and security"),
+        (
+            ConnectionRefusedError(),
+            OWN,
+            "nothing accepts connections at mail.example.org:587",
+            "ECC_SMTP_PORT",
+        ),
+        (ConnectionResetError(), OWN, "closed the connection", "port and security"),
         (OSError(101, "Network is unreachable"), OWN, "Network is unreachable", "connected to the internet"),
-        (socket.gaierror(socket.EAI_NONAME, "x"), OWN, "no mail server of the name", "ECC_SMTP_HOST"),
+        (socket.gaierror(socket.EAI_NONAME, "x"), OWN, "no mail server named", "ECC_SMTP_HOST"),
         (
             socket.gaierror(socket.EAI_AGAIN, "x"),
             OWN,
@@ -87,7 +92,7 @@ def certificate(code: int) -> ssl.SSLCertVerificationError:
         (certificate(62), OWN, "is for another name", "ECC_SMTP_HOST"),
         (certificate(10), OWN, "is not valid at this time", "clock"),
         (certificate(18), OWN, "is not trusted (reason)", "ECC_SMTP_CA_FILE"),
-        (UnicodeEncodeError("ascii", "ü", 0, 1, "x"), OWN, "holds a letter", "secrets/gmail_credentials"),
+        (UnicodeEncodeError("ascii", "ü", 0, 1, "x"), OWN, "contains a letter", "secrets/gmail_credentials"),
     ],
 )
 def test_every_fault_is_told_with_a_next_step(error: Exception, server: Server, what: str, step: str) -> None:
@@ -97,9 +102,9 @@ def test_every_fault_is_told_with_a_next_step(error: Exception, server: Server, 
 
 
 def test_only_a_refusal_of_the_letter_itself_is_of_the_letter() -> None:
-    assert explain(smtplib.SMTPDataError(554, b"looks like spam"), OWN).is_of_letter
-    assert not explain(smtplib.SMTPDataError(451, b"later"), OWN).is_of_letter
-    assert not explain(smtplib.SMTPSenderRefused(550, b"no", "x"), OWN).is_of_letter
+    assert explain(smtplib.SMTPDataError(554, b"looks like spam"), OWN).is_of_message
+    assert not explain(smtplib.SMTPDataError(451, b"later"), OWN).is_of_message
+    assert not explain(smtplib.SMTPSenderRefused(550, b"no", "x"), OWN).is_of_message
 
 
 def test_what_a_server_says_is_one_short_line_without_control_characters() -> None:

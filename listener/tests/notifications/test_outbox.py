@@ -12,7 +12,7 @@ from ecc_listener.storage.migrate import migrate
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
 NOW_US = 1_795_500_000_000_000
 DOWN = Fault("the server is down", "wait")
-REFUSED = Fault("the server refuses the mail", "ask", is_of_letter=True)
+REFUSED = Fault("the server refuses the mail", "ask", is_of_message=True)
 
 
 @pytest.fixture

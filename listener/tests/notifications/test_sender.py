@@ -12,7 +12,7 @@ from ecc_listener.notifications import outbox, smtp
 from ecc_listener.notifications.channels import Channels, read_channels
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import Due, Outcome
-from ecc_listener.notifications.sender import Post
+from ecc_listener.notifications.sender import Sender
 from ecc_listener.settings import load
 from ecc_listener.storage.connection import StoreError, connect
 from ecc_listener.storage.store import Store
@@ -33,7 +33,7 @@ def add(store: Store, *subjects: str) -> None:
         store.change(partial(outbox.add, message=Message(subject, "plain", "<p>html</p>"), now_us=NOW_US))
 
 
-def turn(post: Post, now_us: int, condition: Callable[[], object]) -> None:
+def turn(post: Sender, now_us: int, condition: Callable[[], object]) -> None:
     """Tick as the loop does, until a condition holds."""
 
     def holds() -> object:
@@ -48,7 +48,7 @@ def waiting(store: Store) -> int:
 
 
 def test_letters_are_sent_once_and_in_order(server: MailServer, store: Store) -> None:
-    post = Post(channels(server), store)
+    post = Sender(channels(server), store)
     add(store, *"abcd")
     turn(post, NOW_US, lambda: not waiting(store))
     for _ in range(5):
@@ -62,11 +62,12 @@ def test_a_server_that_is_down_for_a_day_gets_all_of_it_once_and_in_order_afterw
 ) -> None:
     server.stop()
     caplog.set_level(logging.INFO)
-    post = Post(channels(server), store)
+    post = Sender(channels(server), store)
     add(store, "a", "b")
     turn(post, NOW_US, lambda: post.fault)
-    assert "fails to you@example.org since 06:00 UTC, 2 letters wait: nothing takes connections" in str(
-        post.fault
+    assert (
+        "fails to you@example.org since 06:00 UTC, 2 messages are waiting: nothing accepts connections"
+        in str(post.fault)
     )
     for hour in range(24):
         add(store, f"hour {hour}")
@@ -76,8 +77,8 @@ def test_a_server_that_is_down_for_a_day_gets_all_of_it_once_and_in_order_afterw
     turn(post, NOW_US + 25 * HOUR_US, lambda: not waiting(store))
     assert server.subjects() == ["a", "b", *(f"hour {hour}" for hour in range(24))]
     assert post.fault is None
-    assert caplog.text.count("Letters don't get to you@example.org") == 1
-    assert caplog.text.count("Letters get to you@example.org again") == 1
+    assert caplog.text.count("Messages can't be sent to you@example.org") == 1
+    assert caplog.text.count("Messages are sent to you@example.org again") == 1
 
 
 def tried(store: Store, more_than: int = 0) -> int:
@@ -93,7 +94,7 @@ def test_a_hanging_server_holds_no_tick(
 ) -> None:
     monkeypatch.setattr(smtp, "ANSWER_WITHIN_S", 1.0)
     with talker() as port:
-        post = Post(channels(server, smtp_port=port), store)
+        post = Sender(channels(server, smtp_port=port), store)
         add(store, "a")
         post.tick(NOW_US)
         # The tick has returned, and the server still says nothing.
@@ -111,7 +112,7 @@ def test_a_hanging_server_holds_no_tick(
 def test_what_was_sent_while_the_database_was_locked_is_recorded_later_and_not_sent_again(
     server: MailServer, store: Store, tmp_path: Path
 ) -> None:
-    post = Post(channels(server), store)
+    post = Sender(channels(server), store)
     add(store, "a", "b")
     post.tick(NOW_US)
     other = connect(tmp_path / "db")
@@ -132,18 +133,18 @@ def test_a_fault_of_the_program_itself_is_told_and_tried_again_with_pauses(
         raise RuntimeError
 
     monkeypatch.setattr(Channels, "send", broken)
-    post = Post(channels(server), store)
+    post = Sender(channels(server), store)
     add(store, "a")
     turn(post, NOW_US, lambda: post.fault)
     assert post.fault
-    assert "a fault in this program" in post.fault
+    assert "an error in this program" in post.fault
     assert store.look(partial(outbox.due, now_us=NOW_US)) == []
 
 
 def test_without_any_way_it_says_so_once_and_does_nothing(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    post = Post(read_channels(load({"gmail_credentials_file_path": tmp_path / "none"})), store)
+    post = Sender(read_channels(load({"gmail_credentials_file_path": tmp_path / "none"})), store)
     add(store, "a")
     post.tick(NOW_US)
     assert caplog.text.count("Mail is off") == 1
@@ -156,22 +157,25 @@ def test_a_line_that_apprise_does_not_know_is_told_at_the_start_and_forgotten_on
     path = tmp_path / "urls"
     path.write_text("# a remark\nnosuch://hunter2\n")
     settings = {"apprise_urls_file_path": path, "gmail_credentials_file_path": "none"}
-    post = Post(read_channels(load(settings)), store)
+    post = Sender(read_channels(load(settings)), store)
     turn(post, NOW_US, lambda: post.fault)
-    assert "line 2 of apprise_urls (nosuch), it is tried again: apprise knows no such URL" in caplog.text
+    assert (
+        "line 2 of apprise_urls (nosuch) and will be tried again: apprise does not know this kind of URL"
+        in caplog.text
+    )
     assert "hunter2" not in caplog.text + str(post.fault)
     path.write_text("\njson://hunter2\n")
-    Post(read_channels(load(settings)), store)
+    Sender(read_channels(load(settings)), store)
     assert [state.fault for state in store.look(outbox.states)] == [None]
 
 
 def test_a_destination_that_is_taken_out_is_told_to_the_log(
     server: MailServer, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Post(channels(server), store)
+    Sender(channels(server), store)
     add(store, "a")
-    Post(read_channels(load({"gmail_credentials_file_path": "none"})), store)
-    assert "you@example.org is told nothing any more; 1 letters waited for it" in caplog.text
+    Sender(read_channels(load({"gmail_credentials_file_path": "none"})), store)
+    assert "you@example.org is no longer notified; 1 messages were waiting for it" in caplog.text
 
 
 def insert(listener: Listener, *subjects: str) -> None:
@@ -195,7 +199,7 @@ def test_a_listener_killed_while_mail_is_down_sends_all_of_it_later_and_none_twi
     server.stop()
     listener.start()
     insert(listener, "a", "b")
-    until(lambda: "Letters don't get to you@example.org" in listener.log())
+    until(lambda: "Messages can't be sent to you@example.org" in listener.log())
     until(lambda: "ok, but mail fails to you@example.org" in listener.run("healthcheck").stdout)
     listener.stop(signal.SIGKILL)
     insert(listener, "c")

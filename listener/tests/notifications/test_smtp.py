@@ -107,24 +107,24 @@ def test_one_destination_that_is_refused_does_not_keep_the_other_from_its_mail(
     assert outcomes[1] == Outcome("you@example.org", 1, None)
     assert outcomes[0].fault
     assert "refuses the destination (550 5.1.1 no such user)" in outcomes[0].fault.what
-    assert not outcomes[0].fault.is_of_letter
+    assert not outcomes[0].fault.is_of_message
 
 
 @pytest.mark.parametrize(
-    ("answer", "says", "is_of_letter"),
+    ("answer", "says", "is_of_message"),
     [
         ("552 5.3.4 message too big", "refuses the mail (552 5.3.4 message too big)", True),
         ("550 5.4.5 Daily user sending limit exceeded", "sending limit exceeded", False),
-        ("451 4.7.0 try again", "can't take the mail now", False),
+        ("451 4.7.0 try again", "can't accept the mail now", False),
     ],
 )
 def test_what_the_server_says_to_the_letter_is_told(
-    tls_server: MailServer, answer: str, says: str, *, is_of_letter: bool
+    tls_server: MailServer, answer: str, says: str, *, is_of_message: bool
 ) -> None:
     tls_server.answers["DATA"] = answer
     told = fault(channels(tls_server))
     assert says in told.what
-    assert told.is_of_letter is is_of_letter
+    assert told.is_of_message is is_of_message
 
 
 def test_a_certificate_of_another_name_is_not_accepted(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_accepted(server: MailServe
 
 def test_a_closed_port_is_told(tls_server: MailServer) -> None:
     assert (
-        "nothing takes connections at localhost:" in fault(channels(tls_server, smtp_port=free_port())).what
+        "nothing accepts connections at localhost:" in fault(channels(tls_server, smtp_port=free_port())).what
     )
 
 
@@ -154,7 +154,7 @@ def test_a_name_that_is_not_there_is_told(tls_server: MailServer, monkeypatch: p
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     told = fault(channels(tls_server, smtp_host="smtp.gmial.com"))
-    assert told.what == "there is no mail server of the name smtp.gmial.com"
+    assert told.what == "there is no mail server named smtp.gmial.com"
     assert told.next_step == "correct ECC_SMTP_HOST in .env"
 
 
@@ -178,15 +178,15 @@ def test_a_server_that_says_one_letter_at_a_time_is_given_up_as_well(
     monkeypatch.setattr(smtp, "DONE_WITHIN_S", 0.6)
     with talker(b"220-", *[b"x"] * 200, pause_s=0.05) as port:
         told = fault(channels(tls_server, smtp_port=port, smtp_security="starttls"))
-    assert "broke the connection off" in told.what
+    assert "closed the connection" in told.what
 
 
 @pytest.mark.parametrize(
     ("security", "lines", "says", "step"),
     [
-        ("tls", [b"220 plain ESMTP\r\n"], "doesn't begin with TLS", "ECC_SMTP_SECURITY=starttls"),
+        ("tls", [b"220 plain ESMTP\r\n"], "doesn't start with TLS", "ECC_SMTP_SECURITY=starttls"),
         ("starttls", [b"220 a ESMTP\r\n250 a\r\n"], "offers no STARTTLS", "ECC_SMTP_SECURITY=tls"),
-        ("starttls", [b"421 4.7.0 too many connections\r\n"], "can't take the connection now", "wait"),
+        ("starttls", [b"421 4.7.0 too many connections\r\n"], "can't accept the connection now", "wait"),
         ("starttls", [b"554 go away\r\n"], "refuses the connection (554 go away)", "provider"),
         ("starttls", [b"SSH-2.0-OpenSSH\r\n"], "", ""),
     ],

@@ -25,7 +25,7 @@ def test_what_fails_comes_first_and_a_common_fault_is_told_once() -> None:
     both = [BAD, GOOD, BAD._replace(channel="she@x", waiting=1)]
     said = mail_state(both, NOW_US, ZONE)
     assert said == (
-        "fails to they@x, she@x since Mon 23 Nov, 01:00 CET, 2 letters wait: "
+        "fails to they@x, she@x since Mon 23 Nov, 01:00 CET, 2 messages are waiting: "
         "the server is down. Next step: wait; to you@x; last sent 06:00 CET"
     )
 

@@ -23,10 +23,10 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def test_a_notice_is_read_as_it_was_written(connection: sqlite3.Connection) -> None:
-    table.keep(connection, [(OPEN, False), (OVER, False)])
+    table.write_notices(connection, [(OPEN, False), (OVER, False)])
     assert table.pending(connection) == [OPEN, OVER]
     assert table.open_now(connection) == [OPEN]
-    table.keep(connection, [(OVER, True)])
+    table.write_notices(connection, [(OVER, True)])
     assert table.pending(connection) == [OPEN]
     assert table.resolved_since(connection, NOW - 2) == [OVER]
     assert table.resolved_since(connection, NOW) == []
@@ -40,7 +40,7 @@ def test_the_notices_of_a_time_are_those_that_began_before_its_end_and_ended_aft
 ) -> None:
     all_silent = OPEN._replace(number=3, kind="all_silent", subject="", resolved_us=NOW - 1)
     later = OPEN._replace(number=4, since_us=NOW + 5)
-    table.keep(connection, [(OPEN, False), (OVER, True), (all_silent, True), (later, False)])
+    table.write_notices(connection, [(OPEN, False), (OVER, True), (all_silent, True), (later, False)])
     assert table.between(connection, "ECCTH01", NOW - 2, NOW, 9) == [all_silent, OPEN]
     assert table.between(connection, "ECCTH01", NOW, NOW + 9, 9) == [later, OPEN]
     assert table.between(connection, "ECCTH01", NOW, NOW + 9, 1) == [later]
@@ -48,7 +48,7 @@ def test_the_notices_of_a_time_are_those_that_began_before_its_end_and_ended_aft
 
 
 def test_a_jump_of_the_clock_moves_what_is_pending(connection: sqlite3.Connection) -> None:
-    table.keep(connection, [(OPEN, False), (OVER, True)])
+    table.write_notices(connection, [(OPEN, False), (OVER, True)])
     moved = table.shift(connection, 1_000)
     assert [one.sent_us for one in moved] == [NOW + 995]
     assert table.pending(connection) == moved
@@ -56,7 +56,7 @@ def test_a_jump_of_the_clock_moves_what_is_pending(connection: sqlite3.Connectio
 
 
 def test_what_was_over_long_ago_is_dropped_and_what_is_open_stays(connection: sqlite3.Connection) -> None:
-    table.keep(connection, [(OPEN, False), (OVER, True)])
+    table.write_notices(connection, [(OPEN, False), (OVER, True)])
     table.drop_old(connection, NOW + 401 * 86_400_000_000)
     assert table.newest(connection, 9) == [OPEN]
 
@@ -65,7 +65,7 @@ def test_notices_of_invented_sensors_do_not_grow_without_end(
     connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table, "MAX_KEPT", 10)
-    table.keep(connection, [(OVER._replace(number=number), True) for number in range(100)])
+    table.write_notices(connection, [(OVER._replace(number=number), True) for number in range(100)])
     table.drop_old(connection, NOW)
     assert len(table.newest(connection, 99)) == 10
 

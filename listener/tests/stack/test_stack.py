@@ -346,7 +346,7 @@ def test_make_test_mail_goes_by_the_files_as_they_are_now(stack: Project) -> Non
     credentials.write_text("")
     settings.write_text(before)
     assert closed.returncode != 0
-    assert "FAILED  you@example.org: nothing takes connections at broker:465." in closed.stdout
+    assert "FAILED  you@example.org: nothing accepts connections at broker:465." in closed.stdout
     assert "Next step: correct ECC_SMTP_HOST" in closed.stdout
     assert "hunter2" not in closed.stdout + closed.stderr
 

@@ -81,7 +81,7 @@ def listener(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Ite
     ]
     store = Store(made.database, 10_000_000)
     store.commit(Burst(1, heard, [], []), 1)
-    store.change(lambda connection: table.keep(connection, [(_cold(), True)]))
+    store.change(lambda connection: table.write_notices(connection, [(_cold(), True)]))
     store.close()
     made.start()
     yield made

@@ -86,7 +86,7 @@ def test_without_a_database_people_are_told_what_to_do_and_programs_to_come_back
 def test_without_a_channel_no_notice_claims_to_be_sent(house: House) -> None:
     store = Store(house.database, 10_000_000)
     notice = Notice(1, "silent", "ECCTH01", "Office", 0, None, house.now_us, 1, {}, house.now_us)
-    store.change(partial(table.keep, notices=[(notice, False)]))
+    store.change(partial(table.write_notices, notices=[(notice, False)]))
     shown = text_of(house.viewer().get("/events"))
     assert "Not sent: no mail is set up." in shown
     assert "Sent once" not in shown

@@ -69,7 +69,7 @@ def test_limits_and_notices_come_with_the_points(house: House, viewer: TestClien
     )
     with closing(connect(house.database)) as connection:
         told = cold, moved, moved._replace(number=3, since_us=0)
-        table.keep(connection, [(notice, True) for notice in told])
+        table.write_notices(connection, [(notice, True) for notice in told])
     office, hall = program(viewer, f"/api/history?sensor=ECCTH01&sensor=ECCTH02&{DAY}")["sensors"]
     assert office["limits"] == [
         {"kind": "too_cold", "measure": "temperature_f", "value": 50.0},

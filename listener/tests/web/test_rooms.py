@@ -32,7 +32,7 @@ def house(tmp_path: Path) -> House:
 def noticed(house: House, *notices: Notice) -> None:
     """Let the watch have written notices."""
     connection = connect(house.database)
-    table.keep(connection, [(notice, notice.resolved_us is not None) for notice in notices])
+    table.write_notices(connection, [(notice, notice.resolved_us is not None) for notice in notices])
     connection.close()
     house.now_us += MINUTE_US
     house.well()

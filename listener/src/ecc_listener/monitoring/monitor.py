@@ -208,7 +208,7 @@ class Monitor:
         conditions.ended.clear()
 
     def _write(self, connection: Connection, changes: Changes) -> None:
-        table.keep(connection, changes.notices)
+        table.write_notices(connection, changes.notices)
         if changes.notification:
             self._outbox(connection, changes.notification)
 

@@ -1,6 +1,6 @@
-"""Other ways than mail: a file with one apprise URL a line, such as `ntfys://topic`; empty: none.
+"""Channels other than mail: a file with one apprise URL per line, such as `ntfys://topic`.
 
-The URLs hold passwords. Nothing but the line's number and its first word is ever logged, stored or shown.
+The URLs contain passwords. Only the number of a line and its first word are ever logged, stored or shown.
 """
 
 import json
@@ -14,12 +14,12 @@ from ecc_listener.notifications.outbox import Due, Outcome
 
 _DONE_WITHIN_S = 90
 _MAX_TEXT = 1500
-"""Characters of a letter that are sent: the least that messengers take is 2,000 with their own words."""
+"""Characters of a message that are sent: messengers accept at least 2,000, including their own words."""
 _FILE = "secrets/apprise_urls"
 
 
 def send(lines: tuple[UrlLine, ...], messages: list[Due]) -> Iterator[Outcome]:
-    """Send each letter to the line that is its way; return what became of it."""
+    """Send each message to its line; yield the outcome."""
     by_channel = {line.channel: line for line in lines}
     for due in messages:
         text = due.message.plain
@@ -28,7 +28,7 @@ def send(lines: tuple[UrlLine, ...], messages: list[Due]) -> Iterator[Outcome]:
 
 
 def check(lines: tuple[UrlLine, ...]) -> Iterator[Outcome]:
-    """Return the lines that apprise does not understand, as the outcome of no letter; nothing is sent."""
+    """Yield the lines that apprise does not understand, as outcomes without a message; nothing is sent."""
     for line in lines:
         fault = _ask(line, "", "")
         if fault:
@@ -36,23 +36,25 @@ def check(lines: tuple[UrlLine, ...]) -> Iterator[Outcome]:
 
 
 def _ask(line: UrlLine, title: str, body: str) -> Fault | None:
-    """Let a process of its own send: apprise would double the listener's memory, and may log secrets."""
-    told = json.dumps({"url": line.url.get_secret_value(), "title": title, "body": body})
+    """Send in a separate process: apprise would double the listener's memory, and may log secrets."""
+    request = json.dumps({"url": line.url.get_secret_value(), "title": title, "body": body})
     command = [sys.executable, "-m", "ecc_listener.notifications.apprise_process"]
     try:
         done = subprocess.run(
-            command, input=told, capture_output=True, text=True, timeout=_DONE_WITHIN_S, check=False
+            command, input=request, capture_output=True, text=True, timeout=_DONE_WITHIN_S, check=False
         )
         answer = done.stdout.strip()
     except subprocess.TimeoutExpired:
         answer = "hangs"
     faults = {
         "sent": None,
-        "unknown": Fault("apprise knows no such URL", f"correct it in {_FILE}, then make restart"),
-        "hangs": Fault("it does not answer", "see that this machine has internet"),
+        "unknown": Fault(
+            "apprise does not know this kind of URL", f"correct it in {_FILE}, then run make restart"
+        ),
+        "hangs": Fault("it does not answer", "check that this machine has internet"),
     }
     refused = Fault(
-        "it does not take the message",
-        f"see that this machine has internet, and that what stands in {_FILE} is still valid",
+        "it does not accept the message",
+        f"check that this machine has internet, and that the URL in {_FILE} is still valid",
     )
     return faults.get(answer, refused)

@@ -1,7 +1,7 @@
 """Send one message to one apprise URL: `python -m ecc_listener.notifications.apprise_process`.
 
-On standard input comes a JSON object with `url`, `title` and `body`; without a body the URL is only looked
-at. The answer is one word: `sent`, `refused` or `unknown`.
+Standard input is a JSON object with `url`, `title` and `body`; without a body the URL is only checked. The
+answer is one word: `sent`, `refused` or `unknown`.
 """
 
 import ctypes
@@ -14,17 +14,17 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Send it."""
-    # Killed with its parent: a listener that is started again would send the same message beside it.
+    """Read the request, send it, print the answer."""
+    # This process is killed with its parent: a restarted listener would send the same message again.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     logging.disable(logging.CRITICAL)
     from apprise import Apprise  # noqa: PLC0415 - not before logging is off
 
-    told = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     sender = Apprise()
-    if not sender.add(told["url"]):
+    if not sender.add(request["url"]):
         print("unknown")
-    elif not told["body"] or sender.notify(told["body"], told["title"]):
+    elif not request["body"] or sender.notify(request["body"], request["title"]):
         print("sent")
     else:
         print("refused")

@@ -12,7 +12,7 @@ from ecc_listener.settings import Settings
 
 
 class Channels(NamedTuple):
-    """Where letters go; no account: mail is off."""
+    """Where messages go; no account: mail is off."""
 
     account: Account | None
     lines: tuple[UrlLine, ...]
@@ -24,14 +24,14 @@ class Channels(NamedTuple):
         return [*dict.fromkeys((*destinations, *(line.channel for line in self.lines)))]
 
     def send(self, messages: list[Due]) -> Iterator[Outcome]:
-        """Send each letter by its way; return what became of it as soon as it is known."""
+        """Send each message to its channel; yield the outcome as soon as it is known."""
         by_mail = [due for due in messages if self.account and due.channel in self.account.destinations]
         if self.account and by_mail:
             yield from smtp.send(self.account, by_mail)
         yield from apprise.send(self.lines, [due for due in messages if due not in by_mail])
 
     def check(self) -> Iterator[Outcome]:
-        """Return the ways that can't work, as far as can be known before anything is sent."""
+        """Yield the channels that can't work, as far as that is known before anything is sent."""
         return apprise.check(self.lines)
 
 

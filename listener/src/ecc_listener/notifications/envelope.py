@@ -1,4 +1,4 @@
-"""A letter of the outbox goes in, the message that a mail server takes comes out."""
+"""The mail of a message in the outbox, as a mail server accepts it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,10 +14,10 @@ _NAME = "ECC listener"
 
 
 def envelope(due: Due, sender: str, destinations: Sequence[str]) -> EmailMessage:
-    """Make the message. The library refuses a line end in any header, whoever may have put it there.
+    """Return the mail. The library refuses line ends in headers, wherever they come from.
 
-    That it is automatic stands in it, so that no absence assistant answers. Its date and id are those of the
-    writing: the same letter sent again is recognised as the same.
+    It is marked as automatic, so that no out-of-office assistant answers. Its date and id are those of the
+    message in the outbox, so the same message sent again is recognised as the same.
     """
     message = EmailMessage(SMTP)
     message["From"] = Address(_NAME, addr_spec=sender)

@@ -1,4 +1,4 @@
-"""What can't be kept before it is sent, since it is the database that fails: told past the outbox."""
+"""Messages that can't be stored before they are sent, because the database itself fails."""
 
 import secrets
 from datetime import tzinfo
@@ -17,27 +17,27 @@ _TRY_EVERY_US = 10 * 60 * 1_000_000
 
 
 class FallbackMail:
-    """One letter that readings can't be stored, and one when they are again."""
+    """One message that readings can't be stored, and one when they are stored again."""
 
     def __init__(self, channels: Channels, store: Store, after_us: int, zone: tzinfo) -> None:
-        """Wait `after_us` until a fault is told: a database that is busy for a moment is none."""
-        self._ways, self._store, self._after_us, self._zone = channels, store, after_us, zone
-        self._mailer: Worker[Outcome] | None = None
+        """Send a fault after `after_us`: a database that is busy for a moment is not a fault."""
+        self._channels, self._store, self._after_us, self._zone = channels, store, after_us, zone
+        self._worker: Worker[Outcome] | None = None
         self._notice: Notice | None = None
-        self._letter: Message | None = None
+        self._message: Message | None = None
         self._message_id = ""
-        self._told: set[str] = set()
+        self._sent_to: set[str] = set()
         self._next_try_us = 0
 
     def tick(self, fault: str | None, now_us: int) -> None:
-        """Tell a fault of the database that lasts, and its end.
+        """Send a lasting fault of the database, and its end.
 
         Raises:
-            StoreError: the end is told the next time.
+            StoreError: the end is sent at a later tick.
 
         """
-        if self._mailer is not None:
-            self._told |= {outcome.channel for outcome in self._mailer.collect() if not outcome.fault}
+        if self._worker is not None:
+            self._sent_to |= {outcome.channel for outcome in self._worker.collect() if not outcome.fault}
         if fault is None:
             self._end(now_us)
             return
@@ -47,25 +47,25 @@ class FallbackMail:
             self._send(now_us)
 
     def _end(self, now_us: int) -> None:
-        """Put the letter that it is over into the outbox, which can be written again."""
-        if self._notice is not None and self._told:
-            over = self._write(self._notice._replace(resolved_us=now_us), now_us)
-            self._store.change(partial(outbox.add, message=over, now_us=now_us))
-        self._notice, self._letter, self._told, self._next_try_us = None, None, set(), 0
+        """Put the message about the end into the outbox, which can be written again."""
+        if self._notice is not None and self._sent_to:
+            resolved = self._compose(self._notice._replace(resolved_us=now_us), now_us)
+            self._store.change(partial(outbox.add, message=resolved, now_us=now_us))
+        self._notice, self._message, self._sent_to, self._next_try_us = None, None, set(), 0
 
     def _send(self, now_us: int) -> None:
-        left = [channel for channel in self._ways.names if channel not in self._told]
-        self._mailer = self._mailer or Worker()
+        left = [channel for channel in self._channels.names if channel not in self._sent_to]
+        self._worker = self._worker or Worker()
         waits = 0 < self._next_try_us - now_us <= _TRY_EVERY_US
-        if not left or waits or self._mailer.is_busy or self._notice is None:
+        if not left or waits or self._worker.is_busy or self._notice is None:
             return
-        if self._letter is None:
-            self._letter, self._message_id = self._write(self._notice, now_us), secrets.token_hex(12)
+        if self._message is None:
+            self._message, self._message_id = self._compose(self._notice, now_us), secrets.token_hex(12)
         self._next_try_us = now_us + _TRY_EVERY_US
-        messages = [Due(channel, 0, self._message_id, now_us, self._letter) for channel in left]
-        self._mailer.start(lambda: self._ways.send(messages))
+        messages = [Due(channel, 0, self._message_id, now_us, self._message) for channel in left]
+        self._worker.start(lambda: self._channels.send(messages))
 
-    def _write(self, notice: Notice, now_us: int) -> Message:
+    def _compose(self, notice: Notice, now_us: int) -> Message:
         words = describe(notice, now_us, self._zone)
         entry = Entry(notice, "new" if notice.resolved_us is None else "resolved", words, None)
         return compose(Notification(now_us, (entry,), None), self._zone)

@@ -1,7 +1,6 @@
-"""The last-notice file: when something was told last, and what, as text that a person reads.
+"""The last-notice file: what was sent last and when, as plain text.
 
-The original kept a pickle there and loaded it. This program only writes the file; what the watch needs to
-know stands in the database.
+The original kept a pickle there and loaded it. This program only writes the file.
 """
 
 import os
@@ -17,16 +16,16 @@ def write(path: Path, notice: Notice | None, zone: tzinfo) -> None:
     """Replace the file in one step.
 
     Raises:
-        OSError: it can't be written.
+        OSError: the file can't be written.
 
     """
-    lines = ["No notice has been told yet."]
+    lines = ["No notice has been sent yet."]
     if notice and notice.sent_us is not None:
         open_notice = notice._replace(resolved_us=None)
-        told = describe(open_notice, notice.sent_us, zone)
-        lines = [f"Last notice: {day_and_time(notice.sent_us, 0, zone)}", told.headline]
-        lines += [told.cause] if told.cause else []
-        lines.append(told.advice)
+        words = describe(open_notice, notice.sent_us, zone)
+        lines = [f"Last notice: {day_and_time(notice.sent_us, 0, zone)}", words.headline]
+        lines += [words.cause] if words.cause else []
+        lines.append(words.advice)
     new = path.with_name(path.name + ".new")
     with new.open("w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")

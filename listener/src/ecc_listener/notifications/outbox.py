@@ -1,8 +1,8 @@
-"""The letters that are to be sent, and how far each way to a person has come: tables `ECCMail`, `ECCMailWay`.
+"""The outbox: messages to be sent, and how far each channel has come. Tables `ECCMail` and `ECCMailWay`.
 
-A way is a destination's mail address, or a line of the file of apprise URLs. Each way gets all letters, in
-their order: what it has behind it is one number, so none is left out and none overtakes another. A way that
-fails is tried again with growing pauses, and holds up no other one.
+A channel is a mail address, or a line of the file of apprise URLs. Each channel gets all messages in their
+order; how far it has come is one number, so none is left out and none overtakes another. A channel that
+fails is tried again with growing pauses, and does not delay the others.
 """
 
 import secrets
@@ -15,9 +15,9 @@ from ecc_listener.notifications.message import Message
 from ecc_listener.storage.connection import utc_text, utc_us
 
 KEPT_DAYS = 35
-"""How long a letter stays that is sent."""
+"""How long sent messages are kept."""
 MAX_WAITING = 1_000
-"""How many letters may wait for one way: at two a day, more than a year."""
+"""How many messages may wait for one channel: at two a day, more than a year."""
 
 _MINUTE_US = 60_000_000
 _DAY_US = 24 * 60 * _MINUTE_US
@@ -26,7 +26,7 @@ _GIVE_UP_TRIES = 8
 
 
 class Due(NamedTuple):
-    """A letter whose turn it is, and the way to send it."""
+    """A message that is due, and the channel to send it to."""
 
     channel: str
     number: int
@@ -37,7 +37,7 @@ class Due(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a letter on a way; no fault: it was taken."""
+    """What became of a message on a channel; without a fault it was accepted."""
 
     channel: str
     number: int
@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
 
 
 class ChannelState(NamedTuple):
-    """How a way stands; times in microseconds since 1970, None: not yet."""
+    """The state of a channel; times in microseconds since 1970, None means not yet."""
 
     channel: str
     waiting: int
@@ -55,10 +55,10 @@ class ChannelState(NamedTuple):
 
 
 def set_channels(connection: sqlite3.Connection, channels: Sequence[str]) -> dict[str, int]:
-    """Let these be the ways, due at once; return how many letters wait for those that are gone.
+    """Set the channels, all due at once; return how many messages were waiting for removed ones.
 
-    What waits for a way that is gone goes to those that are new: most likely somebody has corrected an
-    address. Otherwise a new way begins with the next letter.
+    What was waiting for a removed channel goes to the new ones: most likely somebody has corrected an
+    address. Otherwise a new channel starts with the next message.
     """
     known = {state.channel: state.waiting for state in states(connection)}
     gone = [channel for channel in known if channel not in channels]
@@ -73,7 +73,7 @@ def set_channels(connection: sqlite3.Connection, channels: Sequence[str]) -> dic
         [(channel, done_up_to) for channel in channels],
     )
     connection.execute("UPDATE ECCMailWay SET nextTryUTC = NULL")
-    # Where nothing waits, nothing would prove that what was wrong has been mended.
+    # If nothing is waiting, nothing would prove that a fault has been fixed.
     connection.execute(
         "UPDATE ECCMailWay SET tries = 0, fault = NULL, failingSinceUTC = NULL WHERE doneUpTo >= ?",
         (_last_number(connection),),
@@ -82,7 +82,7 @@ def set_channels(connection: sqlite3.Connection, channels: Sequence[str]) -> dic
 
 
 def add(connection: sqlite3.Connection, message: Message, now_us: int) -> None:
-    """Put a letter behind all others."""
+    """Add a message after all others."""
     connection.execute(
         "INSERT INTO ECCMail (number, addedUTC, messageId, subject, plain, html, picture)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -91,8 +91,8 @@ def add(connection: sqlite3.Connection, message: Message, now_us: int) -> None:
 
 
 def due(connection: sqlite3.Connection, now_us: int) -> list[Due]:
-    """Return for each way that may be tried now the letter whose turn it is."""
-    # A clock that was wrong must not put a try off for longer than a pause lasts.
+    """Return the next message for each channel that may be tried now."""
+    # A clock that was wrong must not delay a try for longer than a pause.
     window = utc_text(now_us), utc_text(now_us + _LONGEST_PAUSE_US)
     channels = connection.execute(
         "SELECT way, doneUpTo FROM ECCMailWay"
@@ -112,10 +112,10 @@ def due(connection: sqlite3.Connection, now_us: int) -> list[Due]:
 
 
 def record(connection: sqlite3.Connection, outcome: Outcome, now_us: int) -> bool:
-    """Note what became of a letter; give whether it was given up.
+    """Store what became of a message; return whether it was given up.
 
-    It is so only where the server refuses this very letter, again and again for two hours: what comes after
-    it must not wait for ever.
+    It is given up only if the server has refused this very message for two hours, so that later ones do not
+    wait for ever.
     """
     channel, number, fault = outcome
     now_utc = utc_text(now_us)
@@ -128,7 +128,7 @@ def record(connection: sqlite3.Connection, outcome: Outcome, now_us: int) -> boo
         return False
     row = connection.execute("SELECT tries FROM ECCMailWay WHERE way = ?", (channel,)).fetchone()
     tries = (row[0] if row else 0) + 1
-    gives_up = fault.is_of_letter and tries >= _GIVE_UP_TRIES
+    gives_up = fault.is_of_message and tries >= _GIVE_UP_TRIES
     pause_us = min(_LONGEST_PAUSE_US, _MINUTE_US * 2 ** min(tries - 1, 10))
     connection.execute(
         "UPDATE ECCMailWay SET tries = ?, nextTryUTC = ?, fault = ?, doneUpTo = max(doneUpTo, ?),"
@@ -146,7 +146,7 @@ def record(connection: sqlite3.Connection, outcome: Outcome, now_us: int) -> boo
 
 
 def states(connection: sqlite3.Connection) -> list[ChannelState]:
-    """Return how each way stands."""
+    """Return the state of each channel."""
     rows = connection.execute(
         "SELECT way, (SELECT count(*) FROM ECCMail WHERE number > doneUpTo),"
         " lastSentUTC, failingSinceUTC, fault FROM ECCMailWay ORDER BY rowid"
@@ -158,7 +158,7 @@ def states(connection: sqlite3.Connection) -> list[ChannelState]:
 
 
 def prune(connection: sqlite3.Connection, now_us: int) -> int:
-    """Drop what was sent long ago, and the oldest where too much waits: give how many letters those were."""
+    """Delete what was sent long ago, and the oldest if too many wait; return how many of these."""
     last = _last_number(connection)
     dropped = max([0, *(state.waiting - MAX_WAITING for state in states(connection))])
     connection.execute("UPDATE ECCMailWay SET doneUpTo = max(doneUpTo, ?)", (last - MAX_WAITING,))
@@ -171,7 +171,7 @@ def prune(connection: sqlite3.Connection, now_us: int) -> int:
 
 
 def _last_number(connection: sqlite3.Connection) -> int:
-    # A number must never come again, even where all letters are gone: the ways know how far they were.
+    # A number must never be used again, even if all messages are deleted: channels remember theirs.
     query = "SELECT max((SELECT coalesce(max(number), 0) FROM ECCMail),"
     query += " (SELECT coalesce(max(doneUpTo), 0) FROM ECCMailWay))"
     number: int = connection.execute(query).fetchone()[0]

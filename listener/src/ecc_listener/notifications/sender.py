@@ -1,7 +1,7 @@
-"""The loop's part of telling: hands letters that are due to the mail thread, and records what became of them.
+"""Passes due messages to a thread that sends them, and stores what became of them.
 
-Only the loop writes to the database, so an outcome waits here until it is recorded, and nothing new is handed
-out before: no letter is sent twice because a disk was full.
+Only the loop writes to the database, so an outcome waits here until it is stored, and nothing new is passed
+on before: no message is sent twice because a disk was full.
 """
 
 import logging
@@ -19,67 +19,67 @@ from ecc_listener.storage.store import Store
 _log = logging.getLogger(__name__)
 
 _DAY_US = 24 * 3600 * 1_000_000
-_OWN_FAULT = Fault("a fault in this program keeps it from being sent", "see the log, and report what it says")
+_OWN_FAULT = Fault("an error in this program prevents it from being sent", "report what the log says")
 
 
-class Post:
-    """What goes between outbox and mail thread."""
+class Sender:
+    """Passes due messages from the outbox to a thread, and stores what became of them."""
 
     def __init__(self, channels: Channels, store: Store) -> None:
-        """Let these be the ways.
+        """Send to these channels.
 
         Raises:
             StoreError: the database can't be used.
 
         """
         self.fault: str | None = None
-        """What keeps letters from being sent, in one line."""
+        """What prevents messages from being sent, in one line."""
         self.is_on = bool(channels.names)
-        self._ways = channels
+        self._channels = channels
         self._store = store
-        self._mailer: Worker[Outcome] = Worker()
+        self._worker: Worker[Outcome] = Worker()
         self._handed: dict[tuple[str, int], Due] = {}
         self._outcomes: list[Outcome] = []
         self._failing: set[str] = set()
         self._next_prune_us = 0
         gone = store.change(partial(outbox.set_channels, channels=channels.names))
         for channel, waiting in gone.items():
-            _log.warning("%s is told nothing any more; %d letters waited for it", channel, waiting)
+            _log.warning("%s is no longer notified; %d messages were waiting for it", channel, waiting)
         if channels.lines:
-            self._mailer.start(channels.check)
+            self._worker.start(channels.check)
         if self.is_on:
-            _log.info("Notices go to %s", ", ".join(channels.names))
+            _log.info("Notices are sent to %s", ", ".join(channels.names))
         else:
             _log.warning("Mail is %s", OFF)
 
     @property
     def is_busy(self) -> bool:
-        """Whether a letter is on its way."""
-        return self._mailer.is_busy
+        """Whether a message is being sent."""
+        return self._worker.is_busy
 
     def tick(self, now_us: int) -> None:
-        """Record what became of letters; hand out what is due.
+        """Store what became of messages, and start sending what is due.
 
         Raises:
-            StoreError: it is done the next time.
+            StoreError: this is done at the next tick.
 
         """
         if not self.is_on:
             return
         self._collect(now_us)
-        if not self._mailer.is_busy:
+        if not self._worker.is_busy:
             messages = self._store.look(partial(outbox.due, now_us=now_us))
             if messages:
                 self._handed = {(due.channel, due.number): due for due in messages}
-                self._mailer.start(partial(self._ways.send, messages))
+                self._worker.start(partial(self._channels.send, messages))
         if now_us >= self._next_prune_us:
             dropped = self._store.change(partial(outbox.prune, now_us=now_us))
             self._next_prune_us = now_us + _DAY_US
             if dropped:
-                _log.error("%d letters were dropped: more than %d waited", dropped, outbox.MAX_WAITING)
+                _log.error("%d messages were dropped: more than %d were waiting", dropped, outbox.MAX_WAITING)
 
     def close(self, now_us: int, within_s: float) -> None:
-        """Wait for the letter that is on its way, so that the next start doesn't send it again.
+        """Wait for a message that is being sent, so that the next start doesn't send it again.
 
         Raises:
             StoreError: what became of it could not be recorded.
@@ -88,35 +88,35 @@ class Post:
         self._collect(now_us, within_s)
 
     def _collect(self, now_us: int, within_s: float = 0) -> None:
-        """Record the outcomes that have come; a letter of which the thread said nothing has failed."""
-        self._outcomes += self._mailer.collect(within_s if self._mailer.is_busy else 0)
-        if self._handed and not self._mailer.is_busy:
-            said = {(outcome.channel, outcome.number) for outcome in self._outcomes}
-            self._outcomes += [Outcome(*key, _OWN_FAULT) for key in self._handed.keys() - said]
+        """Store the outcomes; a message without an outcome has failed."""
+        self._outcomes += self._worker.collect(within_s if self._worker.is_busy else 0)
+        if self._handed and not self._worker.is_busy:
+            known = {(outcome.channel, outcome.number) for outcome in self._outcomes}
+            self._outcomes += [Outcome(*key, _OWN_FAULT) for key in self._handed.keys() - known]
         if self._outcomes:
             given_up, states = self._store.change(partial(_record, outcomes=self._outcomes, now_us=now_us))
             self.fault = mail_fault(states, now_us)
-            self._say(given_up)
+            self._log(given_up)
             for outcome in self._outcomes:
                 self._handed.pop((outcome.channel, outcome.number), None)
             self._outcomes = []
 
-    def _say(self, given_up: list[Outcome]) -> None:
+    def _log(self, given_up: list[Outcome]) -> None:
         """Log a fault once at its beginning and once at its end."""
         begins: dict[str, list[str]] = {}
         for channel, number, fault in self._outcomes:
             if fault is None:
-                _log.info("Letter %d is sent to %s", number, channel)
+                _log.info("Message %d was sent to %s", number, channel)
                 if channel in self._failing:
-                    _log.info("Letters get to %s again", channel)
+                    _log.info("Messages are sent to %s again", channel)
                     self._failing.remove(channel)
             elif channel not in self._failing:
                 self._failing.add(channel)
                 begins.setdefault(fault.line, []).append(channel)
         for line, channels in begins.items():
-            _log.error("Letters don't get to %s, it is tried again: %s", ", ".join(channels), line)
+            _log.error("Messages can't be sent to %s and will be tried again: %s", ", ".join(channels), line)
         for channel, number, _ in given_up:
-            _log.error("Letter %d to %s is given up, it stands in ECCMail", number, channel)
+            _log.error("Message %d to %s is given up; it remains in the table ECCMail", number, channel)
 
 
 def _record(

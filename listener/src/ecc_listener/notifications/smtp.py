@@ -1,4 +1,4 @@
-"""Sends letters to a mail server, over TLS only: its certificate is checked before anything is said.
+"""Sends messages to a mail server, over TLS only: its certificate is checked before anything is said.
 
 What blocks here blocks the mail thread alone, and that not for ever: each answer has its time-out, and so has
 the whole.

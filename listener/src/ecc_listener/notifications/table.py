@@ -1,6 +1,6 @@
-"""The notices, from their beginning to their end, and what the watch knows: tables `ECCNotice`, `ECCWatch`.
+"""Notices, and what the monitor has learned: the tables `ECCNotice` and `ECCWatch`.
 
-All functions take a connection; those that change something are run in one transaction by `Store.change`.
+All functions take a connection; those that write are run in one transaction by `Store.change`.
 """
 
 import json
@@ -12,14 +12,14 @@ from ecc_listener.storage.connection import utc_text, utc_us
 
 KEPT_DAYS = 400
 MAX_KEPT = 20_000
-"""Notices that are over: names come from the network, so their number must have a bound, too."""
+"""Resolved notices: names come from the network, so their number must be limited."""
 
 _DAY_US = 86_400_000_000
 _COLUMNS = "number, kind, sensorName, location, sinceUTC, overUTC, toldUTC, timesTold, facts, noticedUTC"
 
 
-def keep(connection: sqlite3.Connection, notices: Iterable[tuple[Notice, bool]]) -> None:
-    """Write notices as they are now; with each, whether it is done: over, and nothing is left to tell."""
+def write_notices(connection: sqlite3.Connection, notices: Iterable[tuple[Notice, bool]]) -> None:
+    """Write notices, each with whether it is done: resolved, and nothing is left to be sent."""
     connection.executemany(
         f"INSERT OR REPLACE INTO ECCNotice ({_COLUMNS}, done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -42,12 +42,12 @@ def keep(connection: sqlite3.Connection, notices: Iterable[tuple[Notice, bool]])
 
 
 def pending(connection: sqlite3.Connection) -> list[Notice]:
-    """Return what is wrong, and what is over without its end having been told."""
+    """Return open notices, and resolved ones whose end has not been sent yet."""
     return _notices(connection, "WHERE done = 0 ORDER BY number")
 
 
 def open_now(connection: sqlite3.Connection) -> list[Notice]:
-    """Return what is wrong now, the gravest first; in a database of an older version nothing is known."""
+    """Return open notices, the most severe first; none in a database of an older version."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ECCNotice'").fetchone():
         return []
     found = _notices(connection, "WHERE done = 0 AND overUTC IS NULL ORDER BY number")
@@ -100,7 +100,7 @@ def shift(connection: sqlite3.Connection, by_us: int) -> list[Notice]:
         )
         for one in pending(connection)
     ]
-    keep(connection, [(one, False) for one in moved])
+    write_notices(connection, [(one, False) for one in moved])
     return moved
 
 

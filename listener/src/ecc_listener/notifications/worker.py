@@ -1,4 +1,4 @@
-"""The mail thread: does what may take long, one thing at a time, so that the loop never waits for it."""
+"""A thread for what may take long, one task at a time, so that the loop never waits for it."""
 
 import logging
 import threading
@@ -13,37 +13,37 @@ Result = TypeVar("Result")
 
 
 class Worker(Generic[Result]):
-    """A thread that is handed an act, and gives its results one by one."""
+    """A thread that runs a task, and returns its results one by one."""
 
     def __init__(self) -> None:
-        """Start the thread. It ends with the process, whatever it is doing then."""
+        """Start the thread. It ends with the process, whatever it is doing."""
         self.is_busy = False
-        self._acts: SimpleQueue[Callable[[], Iterable[Result]]] = SimpleQueue()
+        self._tasks: SimpleQueue[Callable[[], Iterable[Result]]] = SimpleQueue()
         self._results: SimpleQueue[list[Result]] = SimpleQueue()
         threading.Thread(target=self._work, name="mail", daemon=True).start()
 
-    def start(self, act: Callable[[], Iterable[Result]]) -> None:
-        """Let the thread do this; only while it isn't busy."""
+    def start(self, task: Callable[[], Iterable[Result]]) -> None:
+        """Start a task; only call this while the thread isn't busy."""
         self.is_busy = True
-        self._acts.put(act)
+        self._tasks.put(task)
 
     def collect(self, within_s: float = 0) -> list[Result]:
-        """Return the results that have come; while the act isn't done, wait for each of them so long."""
+        """Return the results so far; while the task isn't done, wait `within_s` for each."""
         results: list[Result] = []
         with suppress(Empty):
             while True:
                 result = self._results.get(block=self.is_busy and within_s > 0, timeout=within_s or None)
-                # Nothing in it: the act is done.
+                # An empty result: the task is done.
                 self.is_busy = bool(result)
                 results += result
         return results
 
     def _work(self) -> None:
         while True:
-            act = self._acts.get()
+            task = self._tasks.get()
             try:
-                for result in act():
+                for result in task():
                     self._results.put([result])
             except Exception:  # noqa: BLE001 - nothing may end the thread
-                _log.exception("A fault in this program, in the mail thread")
+                _log.exception("An error in this program, in the mail thread")
             self._results.put([])

@@ -122,7 +122,7 @@ def test_a_digest_tells_rooms_sensors_and_what_is_open() -> None:
     message = compose(
         week(room(), cold, open_headlines=headlines, advice="Put new batteries in."), ZONE, None
     )
-    assert message.subject == "The week of 16 Nov: 2 rooms, 1 thing open"
+    assert message.subject == "The week of 16 Nov: 2 rooms, 1 open notice"
     text = " ".join(message.plain.split())
     assert "2 sensors sent 1,608 readings from Mon 16 Nov to Sun 22 Nov 2026; about 408 are missing." in text
     assert "1 Crypt: battery at 8 % What to do Put new batteries in." in text
@@ -137,13 +137,13 @@ def test_a_digest_tells_rooms_sensors_and_what_is_open() -> None:
 
 def test_nothing_open_is_said() -> None:
     message = compose(week(room()), ZONE, b"png")
-    assert message.subject == "The week of 16 Nov: 1 room, nothing open"
-    assert "There is nothing to do." in message.plain
+    assert message.subject == "The week of 16 Nov: 1 room, no open notices"
+    assert "Nothing needs to be done." in message.plain
     assert 'src="cid:picture" alt="Temperature and humidity of each room' in message.html
 
 
 def test_a_week_without_a_reading_is_told_as_such() -> None:
-    assert "Not a single reading came from Mon 16 Nov" in compose(week(), ZONE, None).plain
+    assert "No readings arrived from Mon 16 Nov" in compose(week(), ZONE, None).plain
 
 
 def test_two_sensors_of_one_place_are_told_apart() -> None:

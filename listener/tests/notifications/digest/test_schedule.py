@@ -87,12 +87,12 @@ def test_the_week_is_told_on_monday_morning_once_also_across_restarts(
     time.sleep(1)
     again.tick(SEVEN_US + DAY_US + HOUR_US)
     (message,) = digests(store)
-    assert message.subject == "The week of 16 Nov: 2 rooms, nothing open"
+    assert message.subject == "The week of 16 Nov: 2 rooms, no open notices"
     text = " ".join(message.plain.split())
     assert "2 sensors sent 1,872 readings from Mon 16 Nov to Sun 22 Nov 2026; about 144 are missing." in text
     assert "Nave 50.0 (10.0) 50.0 (10.0) 50.0 (10.0)" in text
     assert "Nave 864 144 8 %, low" in text
-    assert "1 messages were no readings" in text
+    assert "Rejected 1 messages; the page shows them under Events" in text
     assert message.picture
     assert message.picture.startswith(b"\x89PNG")
     turn(again, SEVEN_US + 7 * DAY_US, lambda: len(digests(store)) == 2)
@@ -104,10 +104,10 @@ def test_what_is_open_stands_in_it_the_gravest_first(settings: Settings, store: 
     low = Notice(1, "battery_low", "ECCTH02", "Nave", START_US, None, None, 1, details, START_US)
     silent = Notice(2, "silent", "ECCTH01", "Office", START_US, None, None, 1, {}, START_US)
     new = Notice(3, "new", "ECCTH03", "Crypt", START_US, None, None, 0, {}, START_US)
-    store.change(partial(table.keep, notices=[(low, False), (silent, False), (new, False)]))
+    store.change(partial(table.write_notices, notices=[(low, False), (silent, False), (new, False)]))
     turn(installed(settings, store), SEVEN_US, lambda: digests(store))
     (message,) = digests(store)
-    assert message.subject.endswith("2 things open")
+    assert message.subject.endswith("2 open notices")
     assert message.plain.index("Office: no reading") < message.plain.index("Nave: ")
 
 
@@ -122,7 +122,7 @@ def test_a_first_start_tells_nothing_of_the_time_before(settings: Settings, stor
 def test_a_week_without_readings_is_told_without_a_picture(settings: Settings, store: Store) -> None:
     turn(installed(settings, store), SEVEN_US, lambda: digests(store))
     assert digests(store)[0].picture is None
-    assert "Not a single reading" in digests(store)[0].plain
+    assert "No readings arrived" in digests(store)[0].plain
 
 
 def test_a_digest_that_fails_is_tried_again_an_hour_later(

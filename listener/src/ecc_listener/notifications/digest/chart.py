@@ -1,6 +1,6 @@
-"""The picture of a week: for each room a line of temperature and one of humidity, as a PNG.
+"""The chart of a week: for each room a line of temperature and one of humidity, as a PNG.
 
-It has a ground of its own, so that it is as readable where everything around it is dark.
+It has its own background, so that it is readable in dark mode as well.
 """
 
 import unicodedata

@@ -1,4 +1,4 @@
-"""What a week brought goes in, the letter that tells of it comes out."""
+"""The weekly digest: what a week brought, as a message."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -20,18 +20,18 @@ MAX_ROOMS = 100
 
 
 class Room(NamedTuple):
-    """What one sensor measured in the week, hour by hour, and how it stands."""
+    """What one sensor measured in the week, hour by hour, and its battery."""
 
     sensor: str
     location: str | None
     hours: Sequence[Bucket]
     hours_before: Sequence[Bucket]
-    """The week before, for what it usually sends."""
+    """The week before, which shows how much it usually sends."""
     battery_percent: float | None
 
 
 class Point(NamedTuple):
-    """One quantity within an hour."""
+    """One quantity in an hour."""
 
     start_us: int
     readings: int
@@ -41,39 +41,39 @@ class Point(NamedTuple):
 
 
 class Week(NamedTuple):
-    """A week, from Monday on, and what is to be told of it."""
+    """A week from Monday on, and everything that the digest says about it."""
 
     monday: date
     rooms: Sequence[Room]
     rooms_left_out: int
-    stack: tuple[tuple[str, str], ...]
-    """Sizes, backup and the like, in words."""
+    system: tuple[tuple[str, str], ...]
+    """Sizes, backup and the like, as text."""
     open_headlines: Sequence[str]
     advice: str | None
 
 
-def due(now_us: int, zone: tzinfo, told: date | None) -> date | None:
-    """Return the Monday of the week that is to be told now, if one is; `told` is that of the last one told.
+def due(now_us: int, zone: tzinfo, last_sent: date | None) -> date | None:
+    """Return the Monday of the week whose digest is due now, or None; `last_sent` is that of the last digest.
 
-    It is due from Monday, 07:00 local, on, for as long as the next isn't. A clock that was far ahead when the
-    last one was told doesn't keep the next ones from being told, unless it is now that it is wrong.
+    It is due from Monday, 7:00 local time, until the next one is. If the clock was far ahead when the last
+    one was sent, the next ones are due nevertheless, unless the clock is wrong now.
     """
     monday = latest(now_us, zone)
     is_sane = local(now_us, zone).date() >= date.fromisoformat(__date__)
-    if told is not None and told > monday + _WEEK and is_sane:
-        told = monday - _WEEK
-    return monday if told is not None and monday > told else None
+    if last_sent is not None and last_sent > monday + _WEEK and is_sane:
+        last_sent = monday - _WEEK
+    return monday if last_sent is not None and monday > last_sent else None
 
 
 def latest(now_us: int, zone: tzinfo) -> date:
-    """Return the Monday with which the last week began that is over, as far as digests go."""
+    """Return the Monday of the last week whose digest can be due."""
     now = local(now_us, zone)
     this = now.date() - timedelta(days=now.weekday())
     return this - (_WEEK if now.replace(tzinfo=None) >= datetime.combine(this, _HOUR) else 2 * _WEEK)
 
 
 def midnight_us(day: date, zone: tzinfo) -> int:
-    """Return the local beginning of a day, in microseconds since 1970."""
+    """Return the local midnight at which a day begins, in microseconds since 1970."""
     return int(datetime.combine(day, time(), zone).astimezone(UTC).timestamp()) * 1_000_000
 
 
@@ -83,14 +83,14 @@ def missing(room: Room, start_us: int, end_us: int) -> int:
     if not room.hours_before and room.hours:
         start_us = room.hours[0].start_us
     counts = {hour.start_us: hour.count for hour in room.hours}
-    # Hours are of UTC, and some zones begin their days at half of one.
+    # Hours are in UTC, and in some zones days begin at half an hour.
     first_us = -(-start_us // _HOUR_US) * _HOUR_US
     hours = (counts.get(hour_us, 0) for hour_us in range(first_us, end_us - _HOUR_US + 1, _HOUR_US))
     return round(sum(usual - count for count in hours if count < usual / 2))
 
 
 def points(hours: Sequence[Bucket], quantity: Literal["temperature", "humidity"]) -> list[Point]:
-    """Return one quantity of hours, °F or %; hours without it are left out."""
+    """Return one quantity of hours, in °F or %; hours without it are left out."""
     found = []
     for hour in hours:
         if quantity == "temperature":
@@ -103,7 +103,7 @@ def points(hours: Sequence[Bucket], quantity: Literal["temperature", "humidity"]
 
 
 def names(rooms: Sequence[Room]) -> list[str]:
-    """Name each room by its place, and by its sensor as well where a place has more than one."""
+    """Return a name for each room: its location, with its sensor if a location has more than one."""
     places = [room.location for room in rooms]
     both = [
         f"{room.location} ({room.sensor})" if places.count(room.location) > 1 else room.location
@@ -115,35 +115,33 @@ def names(rooms: Sequence[Room]) -> list[str]:
     ]
 
 
-def compose(week: Week, zone: tzinfo, picture: bytes | None) -> Message:
-    """Write the letter: rooms, sensors, the stack, what is open."""
+def compose(week: Week, zone: tzinfo, chart: bytes | None) -> Message:
+    """Return the message: open notices, rooms, sensors, and the system."""
     start_us, end_us = (midnight_us(day, zone) for day in (week.monday, week.monday + _WEEK))
     sunday = week.monday + timedelta(days=6)
     span = f"{week.monday:%a %-d %b} to {sunday:%a %-d %b %Y}"
     gaps = [missing(room, start_us, end_us) for room in week.rooms]
     readings = sum(hour.count for room in week.rooms for hour in room.hours)
     number = len(week.open_headlines)
-    standing = "nothing open" if not number else "1 thing open" if number == 1 else f"{number} things open"
+    standing = "no open notices" if not number else _counted(number, "open notice")
     subject = f"The week of {week.monday:%-d %b}: {_counted(len(week.rooms), 'room')}, {standing}"
     lead = f"{_counted(len(week.rooms), 'sensor')} sent {readings:,} readings from {span}; "
-    lead += f"about {sum(gaps):,} are missing." if sum(gaps) else "none is missing."
+    lead += f"about {sum(gaps):,} are missing." if sum(gaps) else "none are missing."
     if not readings:
-        lead = f"Not a single reading came from {span}. See `make status`."
-    parts: tuple[Block | Table, ...] = (_open(week), *_tables(week, gaps), Block("The stack", week.stack))
-    foot = ("The next digest comes on Monday. ECC_WEEKLY_DIGEST=false in .env ends them.",)
-    text = (
-        f"Temperature and humidity of each room, {span}; the figures are in the tables" if picture else None
-    )
-    return message(subject, Body(subject, (lead,), parts, text, foot), picture)
+        lead = f"No readings arrived from {span}. Run `make status` to see why."
+    parts: tuple[Block | Table, ...] = (_open(week), *_tables(week, gaps), Block("System", week.system))
+    foot = ("The next digest comes on Monday. ECC_WEEKLY_DIGEST=false in .env turns it off.",)
+    text = f"Temperature and humidity of each room, {span}; the figures are in the tables" if chart else None
+    return message(subject, Body(subject, (lead,), parts, text, foot), chart)
 
 
 def _open(week: Week) -> Block:
     if not week.open_headlines:
-        return Block("What is open", (("Nothing", "There is nothing to do."),), "good")
+        return Block("Open notices", (("None", "Nothing needs to be done."),), "good")
     rows = [(str(number), headline) for number, headline in enumerate(week.open_headlines, 1)]
     if week.advice:
         rows.append(("What to do", week.advice))
-    return Block("What is open", tuple(rows), "bad")
+    return Block("Open notices", tuple(rows), "bad")
 
 
 def _tables(week: Week, gaps: Sequence[int]) -> tuple[Table, ...]:

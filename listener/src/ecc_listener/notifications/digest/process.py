@@ -1,7 +1,7 @@
 """Write the digest of a week: `python -m ecc_listener.notifications.digest.process`.
 
-On standard input comes what it needs as a JSON object, on standard output goes the letter as another. Here,
-since drawing takes as much memory as half of the listener, and reading a week takes its time.
+Standard input is a JSON object with what it needs, standard output one with the message. It is a separate
+process, because drawing takes half as much memory as the listener, and reading a week takes time.
 """
 
 import base64
@@ -32,12 +32,12 @@ _MAX_OPEN = 20
 
 
 def main() -> None:
-    """Write it."""
+    """Read the request, and write the message."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.nice(10)
-    told = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     zone = local_zone()
-    week = gather(told, zone)
+    week = gather(request, zone)
     days = [midnight_us(week.monday + timedelta(days=number), zone) for number in range(8)]
     has_readings = any(room.hours for room in week.rooms)
     drawn = chart.draw(week.rooms, names(week.rooms), days) if has_readings else None
@@ -46,9 +46,9 @@ def main() -> None:
     json.dump(message._asdict() | {"picture": encoded}, sys.stdout)
 
 
-def gather(told: dict[str, Any], zone: tzinfo) -> Week:
+def gather(request: dict[str, Any], zone: tzinfo) -> Week:
     """Read what the week brought."""
-    database, monday = Path(told["database"]), date.fromisoformat(told["monday"])
+    database, monday = Path(request["database"]), date.fromisoformat(request["monday"])
     start_us, end_us = midnight_us(monday, zone), midnight_us(monday + timedelta(days=7), zone)
     with closing(connect_readonly(database)) as connection:
         known = connection.execute(
@@ -56,7 +56,7 @@ def gather(told: dict[str, Any], zone: tzinfo) -> Week:
             " ORDER BY location IS NULL, location, sensorName",
             (utc_text(start_us),),
         ).fetchall()
-        # What happened and has no end isn't open, even while it waits to be told.
+        # An event isn't open, even while it waits to be sent.
         notices = [notice for notice in open_now(connection) if not KINDS[notice.kind].is_event]
         notices.sort(key=lambda notice: KINDS[notice.kind].rank)
         rejected = connection.execute(
@@ -70,23 +70,25 @@ def gather(told: dict[str, Any], zone: tzinfo) -> Week:
         week = [hour for hour in hours if hour.start_us >= start_us]
         before = [hour for hour in hours if hour.start_us < start_us]
         rooms.append(Room(sensor, location, week, before, battery_percent))
-    stack = _sizes(told, zone)
+    system = _sizes(request, zone)
     if rejected:
-        stack = (*stack, ("Rejected", f"{rejected:,} messages were no readings; they are kept apart"))
-    words = [describe(notice, told["now_us"], zone) for notice in notices]
+        system = (*system, ("Rejected", f"{rejected:,} messages; the page shows them under Events"))
+    words = [describe(notice, request["now_us"], zone) for notice in notices]
     headlines = [one.headline for one in words[:_MAX_OPEN]]
     if len(words) > _MAX_OPEN:
-        headlines.append(f"and {len(words) - _MAX_OPEN} more, which page and status show")
+        headlines.append(f"and {len(words) - _MAX_OPEN} more; the page and `make status` show them")
     advice = words[0].advice if words else None
-    return Week(monday, rooms, len(known) - len(rooms), stack, headlines, advice)
+    return Week(monday, rooms, len(known) - len(rooms), system, headlines, advice)
 
 
-def _sizes(told: dict[str, Any], zone: tzinfo) -> tuple[tuple[str, str], ...]:
-    database = Path(told["database"])
+def _sizes(request: dict[str, Any], zone: tzinfo) -> tuple[tuple[str, str], ...]:
+    database = Path(request["database"])
     old = [path.stat().st_size for path in archives(database)]
     disk = shutil.disk_usage(database.parent)
-    backup = newest_backup_time(Path(told["backup_folder"]))
-    made = day_and_time(int(backup.timestamp()) * 1_000_000, told["now_us"], zone) if backup else "none yet"
+    backup = newest_backup_time(Path(request["backup_folder"]))
+    made = (
+        day_and_time(int(backup.timestamp()) * 1_000_000, request["now_us"], zone) if backup else "none yet"
+    )
     archived = f", and {len(old)} archives of {_size(sum(old))}" if old else ""
     return (
         ("Database", f"{_size(database.stat().st_size)}{archived}"),
