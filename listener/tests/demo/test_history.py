@@ -31,7 +31,7 @@ def settings(folder: Path) -> Settings:
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("month")
-    assert write_history(settings(folder), prepare(create_devices(6)), START, MONTH) == 25_740
+    assert write_history(settings(folder), prepare(create_devices(6)), timedelta(0), MONTH) == 25_740
     return folder / "db"
 
 
@@ -87,11 +87,20 @@ def test_what_was_noticed_was_sent_when_it_happened(database: Path) -> None:
     assert str(START - MONTH) < str(last) < str(START)
 
 
+def test_the_rooms_have_local_time(tmp_path: Path) -> None:
+    new_york = timedelta(hours=-4)
+    assert write_history(settings(tmp_path), create_devices(1), new_york, timedelta(hours=1)) == 6
+    rows = found(tmp_path / "db", "SELECT recordWrittenUTC, temperatureF FROM ECCTempHum ORDER BY 1")
+    assert str(rows[0][0]).startswith("2026-04-19 09:00:00")
+    readings = measure_all(create_devices(1), START - timedelta(hours=1), START)
+    assert [row[1] for row in rows] == [reading.temperature_f for _, reading in readings]
+
+
 def test_an_interrupted_history_leaves_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(history, "_record_as_sent", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        write_history(settings(tmp_path), prepare(create_devices(2)), START, timedelta(days=1))
+        write_history(settings(tmp_path), prepare(create_devices(2)), timedelta(0), timedelta(days=1))
     assert [path.name for path in tmp_path.glob("db*")] == []

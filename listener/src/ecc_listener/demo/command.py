@@ -113,7 +113,9 @@ class _Demonstration:
         progress: Progress,
         arguments: dict[str, Any],
     ) -> None:
-        self.plan = plan
+        # In the rooms it is local time, whatever the zone: the service is on Sunday morning.
+        self.offset = START.replace(tzinfo=local_zone()).utcoffset() or timedelta(0)
+        self.plan = replace(plan, start=START - self.offset)
         self.processes = processes
         self.mailbox = mailbox
         self.progress = progress
@@ -147,7 +149,7 @@ class _Demonstration:
         elif length:
             self.progress.say(f"Writing the readings and events of the {_days(length)} before ...")
             settings = self.processes.settings(self.speed)
-            rows = write_history(settings, self.plan.sensors, self.plan.start, length)
+            rows = write_history(settings, self.plan.sensors, self.offset, length)
             self.progress.say(f"{rows:,} readings of the last {_days(length)} are in the database already.")
 
     def show(self) -> None:
@@ -157,8 +159,8 @@ class _Demonstration:
         self.started_s = time.monotonic()
         seconds = self.arguments["seconds"]
         until_s = self.started_s + seconds if seconds else float("inf")
-        self.plan = replace(self.plan, start=clock.moment())
         self.progress.say(_introduction(self.plan, self.processes, self.speed, seconds))
+        self.plan = replace(self.plan, start=clock.moment() + self.offset)
         screen = Screen(self.plan, self.processes.database, clock, self.mailbox, self.progress)
         self.before = screen.before
         simulation = Simulation(self.plan, self.clients, time.monotonic())

@@ -28,7 +28,10 @@ from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
 
 START = datetime.fromisoformat("2026-04-19 06:00:00+00:00")
-"""When the demonstration starts: on a Sunday in spring, just before the church is heated for the service."""
+"""When the demonstration starts, in the rooms' time: on a Sunday in spring, just before the service.
+
+The rooms' time is the local time of this machine, written as if it were UTC.
+"""
 
 LIMITS = """\
 [everywhere]
@@ -55,15 +58,19 @@ def prepare(devices: Iterable[Device]) -> tuple[Device, ...]:
     )
 
 
-def write_history(settings: Settings, devices: tuple[Device, ...], end: datetime, length: timedelta) -> int:
-    """Write a new database with the readings and notices of the time before `end`; return how many readings.
+def write_history(
+    settings: Settings, devices: tuple[Device, ...], offset: timedelta, length: timedelta
+) -> int:
+    """Write a new database with the readings and notices before `START`; return the number of readings.
+
+    The rooms' time is ahead of UTC by `offset`.
 
     If this is interrupted, there is no database afterwards.
     """
     database = settings.database_file_path
     try:
         with closing(Store(database, settings.max_quarantine_size)) as store:
-            return _write(settings, store, devices, end, length)
+            return _write(settings, store, devices, offset, length)
     except BaseException:
         for ending in ("", "-wal", "-shm", ".lock"):
             Path(f"{database}{ending}").unlink(missing_ok=True)
@@ -71,9 +78,10 @@ def write_history(settings: Settings, devices: tuple[Device, ...], end: datetime
 
 
 def _write(
-    settings: Settings, store: Store, devices: tuple[Device, ...], end: datetime, length: timedelta
+    settings: Settings, store: Store, devices: tuple[Device, ...], offset: timedelta, length: timedelta
 ) -> int:
-    start_us = _us(end - length)
+    end_us = _us(START - offset)
+    start_us = _us(START - offset - length)
     # Nobody misses a history that a power failure cuts short, and without waiting for the disk it is quick.
     store.look(lambda connection: connection.execute("PRAGMA synchronous = OFF"))
     store.change(partial(outbox.set_channels, channels=read_channels(settings).names))
@@ -84,7 +92,7 @@ def _write(
 
     monitor = Monitor(settings, store, zone, Now(start_us, start_us), add_message)
     burst, count = Burst(1, [], [], []), 0
-    for at_us, arrivals in _rounds(devices, end, length):
+    for at_us, arrivals in _rounds(devices, offset, length):
         monitor.note(Burst(burst.number, arrivals, [], []))
         monitor.tick(Now(at_us, at_us), Faults())
         burst.readings.extend(arrivals)
@@ -93,18 +101,21 @@ def _write(
             count, burst = count + len(burst.readings), Burst(burst.number + 1, [], [], [])
     store.commit(burst, burst.number - 1)
     store.forget(burst.number)
-    monitor.close(Now(_us(end), _us(end)))
+    monitor.close(Now(end_us, end_us))
     store.change(_record_as_sent)
     return count + len(burst.readings)
 
 
 def _rounds(
-    devices: tuple[Device, ...], end: datetime, length: timedelta
+    devices: tuple[Device, ...], offset: timedelta, length: timedelta
 ) -> Iterator[tuple[int, list[Arrival]]]:
     """Yield what arrives at each time; nothing arrives during the outage."""
-    for at_us, round_ in groupby(measure_all(devices, end - length, end), itemgetter(0)):
+    offset_us = offset // timedelta(microseconds=1)
+    for at_us, round_ in groupby(measure_all(devices, START - length, START), itemgetter(0)):
+        arrived_us = at_us - offset_us
         is_outage = _us(_OUTAGE_FROM) <= at_us < _us(_OUTAGE_UNTIL)
-        yield at_us, [] if is_outage else [Arrival(at_us, _as_happened(one, at_us)) for _, one in round_]
+        readings = [] if is_outage else [_as_happened(one, at_us) for _, one in round_]
+        yield arrived_us, [Arrival(arrived_us, reading) for reading in readings]
 
 
 def _as_happened(reading: Reading, at_us: int) -> Reading:

@@ -92,7 +92,7 @@ class Screen:
         if len(notices) > _SHOWN_OPEN:
             headlines.append(f"and {len(notices) - _SHOWN_OPEN} more")
         seed = self._plan.sensors[0].seed
-        happening = events([one.room for one in self._plan.sensors], room_time.astimezone(self._zone), seed)
+        happening = events([one.room for one in self._plan.sensors], room_time, seed)
         stored = count(self._database, after=self.before)
         counted = f"{stored.rows:,} rows stored, {stored.rejected:,} messages rejected."
         return [
