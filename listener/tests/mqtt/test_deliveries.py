@@ -166,3 +166,51 @@ def test_a_burst_without_packets_is_over_at_once() -> None:
     record.stored(2, packets(1))
     record.stored(3, [])
     assert record.confirmed == 1
+
+
+def test_after_a_restart_it_continues_with_what_was_recorded() -> None:
+    bursts = [(4, [Packet(1, 11)]), (7, [Packet(2, 22)]), (9, [Packet(3, 33)])]
+    deliveries = Deliveries(bursts)
+    assert (deliveries.last_burst, deliveries.confirmed) == (9, 0)
+    deliveries.connected(session_present=True)
+    assert [deliveries.is_stored(one) for _, packets in bursts for one in packets] == [True] * 3
+    assert not deliveries.is_stored(Packet(4, 44))
+
+
+def test_bursts_without_a_packet_on_record_may_be_forgotten_at_once() -> None:
+    assert Deliveries([]).confirmed == 0
+    assert Deliveries([(5, [])]).confirmed == 5
+
+
+def test_of_a_damaged_row_the_whole_packets_are_read() -> None:
+    packets = [Packet(1, 2), Packet(65_535, 0xFFFFFFFF), Packet(7, 8)]
+    assert unpack(pack(packets)) == packets
+    assert unpack(pack(packets)[:-1]) == packets[:2]
+    assert unpack(b"") == []
+
+
+def test_two_answers_clear_the_record_of_all_bursts_before() -> None:
+    deliveries = Deliveries([])
+    deliveries.connected(session_present=False)
+    deliveries.answered()
+    packets = [Packet(number, number) for number in (1, 2, 3)]
+    for burst, one in enumerate(packets, 1):
+        deliveries.stored(burst, [one])
+    for _ in range(2):
+        assert deliveries.ask()
+        deliveries.answered()
+    assert deliveries.confirmed == 3
+    assert not deliveries.ask()
+    deliveries.connected(session_present=True)
+    assert not any(deliveries.is_stored(one) for one in packets)
+
+
+def test_a_broker_that_never_answers_leaves_only_as_many_packets_on_record_as_there_are_ids() -> None:
+    deliveries = Deliveries([])
+    deliveries.connected(session_present=True)
+    deliveries.stored(1, [Packet(number, 0) for number in (1, 2)])
+    deliveries.stored(2, [Packet(number, 0) for number in range(3, 65_536)])
+    deliveries.stored(3, [Packet(1, 1)])
+    assert deliveries.confirmed == 0  # One packet of the first burst has left, the other one is on record.
+    deliveries.stored(4, [Packet(2, 1), Packet(3, 1)])
+    assert deliveries.confirmed == 1
