@@ -108,8 +108,8 @@ def measure_all(
 
 
 def charge_percent(battery_v: float) -> float:
-    """Return the charge that the firmware reports for a voltage."""
-    return (battery_v - EMPTY_V) / (FULL_V - EMPTY_V) * 100
+    """Return the charge in percent that the firmware reports for a voltage."""
+    return min(100.0, (battery_v - EMPTY_V) / (FULL_V - EMPTY_V) * 100)
 
 
 def _device(number: int, seed: int) -> Device:
