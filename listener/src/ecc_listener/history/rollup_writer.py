@@ -43,7 +43,7 @@ _ADD = (
     "INSERT INTO {} VALUES (?, ?, ?" + ", ?" * len(_KINDS) + ")"
     f" ON CONFLICT (sensor, source, start) DO UPDATE SET {_UPDATES}"
 )
-_UNTIL = "SELECT max(rowid) FROM (SELECT rowid FROM ECCTempHum WHERE rowid > ? ORDER BY rowid LIMIT ?)"
+_UNTIL = "SELECT max(rowid) FROM (SELECT rowid FROM main.ECCTempHum WHERE rowid > ? ORDER BY rowid LIMIT ?)"
 _AGGREGATES = (
     f"SELECT sensorName, substr(recordWrittenUTC, 1, 13), {AGGREGATE_SQL} FROM ECCTempHum"
     " WHERE rowid > ? AND rowid <= ? GROUP BY 1, 2"
@@ -166,7 +166,7 @@ def _read_batch(connection: sqlite3.Connection, path: Path, rows: int) -> _Batch
     """Aggregate some of a file's readings that are not added yet; None if nothing can be read."""
     try:
         with closing(connect_readonly(path)) as data:
-            first = data.execute("SELECT min(rowid) FROM ECCTempHum").fetchone()[0]
+            first = data.execute("SELECT min(rowid) FROM main.ECCTempHum").fetchone()[0]
             key = row_key(data, first)
             if key is None:
                 return None

@@ -175,7 +175,7 @@ class RollupFile:
 
 def find_source(rollups: sqlite3.Connection, data: sqlite3.Connection) -> Source | None:
     """Return the source that a database is; None: nothing of it is added up."""
-    first = row_key(data, data.execute("SELECT min(rowid) FROM ECCTempHum").fetchone()[0])
+    first = row_key(data, data.execute("SELECT min(rowid) FROM main.ECCTempHum").fetchone()[0])
     known = rollups.execute(
         "SELECT number, done_rowid, done FROM Source WHERE first = ? ORDER BY done_rowid DESC", (first,)
     )
@@ -187,6 +187,6 @@ def find_source(rollups: sqlite3.Connection, data: sqlite3.Connection) -> Source
 
 def row_key(data: sqlite3.Connection, rowid: int | None) -> str | None:
     """Return what identifies a row; None if there is no such row."""
-    query = "SELECT rowid, recordWrittenUTC, sensorName FROM ECCTempHum WHERE rowid = ?"
+    query = "SELECT rowid, recordWrittenUTC, sensorName FROM main.ECCTempHum WHERE rowid = ?"
     row = data.execute(query, (rowid,)).fetchone()
     return None if row is None else "|".join(map(str, row))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ecc_listener.storage.connection import StoreError, connect_readonly, explain
+from ecc_listener.storage.foreign import SPANS_VIEW
 
 Found = TypeVar("Found")
 
@@ -146,7 +147,11 @@ def _remembered_spans(path: Path, _inode: int, _size: int, _modified_ns: int) ->
 def _read_spans(path: Path) -> list[Span]:
     with closing(connect_readonly(path)) as connection:
         try:
-            return [Span(*row) for row in connection.execute(_SPANS)]
+            is_irregular = connection.execute(
+                "SELECT 1 FROM temp.sqlite_master WHERE name = ?", (SPANS_VIEW,)
+            ).fetchone()
+            query = f"SELECT * FROM {SPANS_VIEW}" if is_irregular else _SPANS
+            return [Span(*row) for row in connection.execute(query)]
         except sqlite3.Error as error:
             raise StoreError(explain(error, path)) from None
 

@@ -17,7 +17,9 @@ from ecc_listener.storage.irregularity import (
     find_irregularity,
     has_expected_columns,
     has_rowid,
+    read_irregular_rows,
     read_structure,
+    regular_row,
 )
 from ecc_listener.storage.schema import COLUMNS, CREATE, NAME, NUMBERS, SENSOR_COLUMNS, TIME, columns
 from ecc_listener.storage.values import DECODABLE, EXTREME, NO_NAME, REGULAR_TIME, add_functions
@@ -43,11 +45,13 @@ def adapt(connection: sqlite3.Connection, path: Path) -> Irregularity:
     if names and not any(name.startswith("ecc") for name in names):
         raise OtherDatabaseError(f"{path} is another program's database; choose another database_file_path")
     if irregularity.is_any or structure.lacks_tables:
-        _shadow(connection, names, irregularity)
+        _shadow(connection, path, names, irregularity)
     return irregularity
 
 
-def _shadow(connection: sqlite3.Connection, names: frozenset[str], irregularity: Irregularity) -> None:
+def _shadow(
+    connection: sqlite3.Connection, path: Path, names: frozenset[str], irregularity: Irregularity
+) -> None:
     """Create in the temporary schema the tables that the file lacks, and views where it is irregular."""
     add_functions(connection)
     if irregularity.is_any:
@@ -71,14 +75,19 @@ def _shadow(connection: sqlite3.Connection, names: frozenset[str], irregularity:
         ]
         time = f"CASE WHEN {REGULAR_TIME} THEN {TIME} ELSE ecc_utc({TIME}) END"
         is_garbled = irregularity.has_garbled_texts
-        readings = [(TIME, time), *numbers, (NAME, NAME)]
-        _create_view(connection, "ECCTempHum", readings, is_garbled=is_garbled)
+        rows = read_irregular_rows(connection, path, irregularity)
+        if rows is None:
+            readings = [(TIME, time), *numbers, (NAME, NAME)]
+            _create_view(connection, "ECCTempHum", readings, is_garbled=is_garbled)
+            newest = _NEWEST_BY_SCAN
+        else:
+            newest = _create_united_view(connection, rows, is_garbled=is_garbled)
         if "ecctemphumsensor" in names:
             texts = [(one, f"CASE typeof({one}) WHEN 'text' THEN {one} END") for one in SENSOR_COLUMNS[2:]]
             sensors = [(TIME, time), (NAME, NAME), *texts]
             _create_view(connection, "ECCTempHumSensor", sensors, is_garbled=is_garbled)
         connection.execute("DROP VIEW IF EXISTS temp.ECCLatest")
-        connection.execute(f"CREATE TEMP VIEW ECCLatest AS {_LATEST}")
+        connection.execute(f"CREATE TEMP VIEW ECCLatest AS {_LATEST.replace('NEWEST', newest)}")
 
 
 def _create_view(
@@ -99,12 +108,62 @@ def _create_view(
     )
 
 
+def _create_united_view(
+    connection: sqlite3.Connection, rows: list[tuple[object, ...]], *, is_garbled: bool
+) -> str:
+    """Hide the table of readings behind its regular rows, through its indexes, and the interpreted ones.
+
+    Return a query for the newest reading of each sensor.
+    """
+    present = columns(connection, "ECCTempHum")
+    listed = ", ".join(COLUMNS)
+    connection.execute(f"CREATE TEMP TABLE ECCInterpreted (row INTEGER, {listed})")
+    connection.execute(f"CREATE INDEX temp.ECCInterpreted_idx ON ECCInterpreted ({NAME}, {TIME})")
+    connection.executemany("INSERT INTO ECCInterpreted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    number = "rowid" if has_rowid(connection, "ECCTempHum") else "NULL"
+    # With a plus, a number stays one, whatever the type of the column makes of it.
+    shown = ", ".join(
+        one if one in {TIME, NAME} else f"+{one} AS {one}" if one.lower() in present else f"NULL AS {one}"
+        for one in COLUMNS
+    )
+    regular = regular_row(present, is_garbled=is_garbled)
+    connection.execute(
+        f"CREATE TEMP VIEW ECCTempHum AS SELECT {number} AS rowid, {shown} FROM main.ECCTempHum"
+        f" WHERE {regular} UNION ALL SELECT row, {listed} FROM temp.ECCInterpreted"
+    )
+    ends = ", ".join(
+        f"(SELECT {TIME} FROM main.ECCTempHum WHERE {NAME} = sensor.name AND {regular}"
+        f" ORDER BY {TIME}{order} LIMIT 1) AS regular_{end},"
+        f" (SELECT {end}({TIME}) FROM temp.ECCInterpreted WHERE {NAME} = sensor.name) AS other_{end}"
+        for end, order in (("min", ""), ("max", " DESC"))
+    )
+    # Going from one name to the next in the index reads no row twice; texts stand between '' and x''.
+    after = f"SELECT min({NAME}) FROM main.ECCTempHum WHERE {NAME} < x'' AND {NAME} >"
+    connection.execute(
+        f"CREATE TEMP VIEW {SPANS_VIEW} AS WITH RECURSIVE sensor(name) AS ({after} '' UNION ALL"
+        f" SELECT ({after} name) FROM sensor WHERE name IS NOT NULL)"
+        " SELECT name, min(coalesce(regular_min, other_min), coalesce(other_min, regular_min)) AS first,"
+        " max(coalesce(regular_max, other_max), coalesce(other_max, regular_max)) AS last"
+        f" FROM (SELECT name, {ends} FROM sensor WHERE name IS NOT NULL)"
+        " WHERE coalesce(regular_min, other_min) IS NOT NULL"
+    )
+    newest = f"FROM {SPANS_VIEW} AS span CROSS JOIN {{}} AS one ON {NAME} = span.name AND {TIME} = span.last"
+    return (
+        f"SELECT * FROM (SELECT {shown} {newest.format('main.ECCTempHum')} AND {regular}"
+        f" UNION ALL SELECT {listed} {newest.format('temp.ECCInterpreted')}) GROUP BY {NAME}"
+    )
+
+
+SPANS_VIEW = "ECCSpan"
+"""A view of (sensor's name, time of its first, of its last reading) on a connection to an irregular file."""
+_NEWEST_BY_SCAN = (
+    f"SELECT max({TIME}) AS {TIME}, {', '.join(NUMBERS)}, {NAME} FROM ECCTempHum GROUP BY {NAME}"
+)
 _LATEST = f"""
     SELECT measured.*, coalesce(about.location, before.location) AS location,
         coalesce(about.MACaddress, before.MACaddress) AS MACaddress,
         coalesce(about.softwareVersion, before.softwareVersion) AS softwareVersion
-    FROM (SELECT max({TIME}) AS {TIME}, {", ".join(NUMBERS)}, {NAME} FROM ECCTempHum GROUP BY {NAME})
-        AS measured
+    FROM (NEWEST) AS measured
     LEFT JOIN (SELECT max({TIME}), {", ".join(SENSOR_COLUMNS[1:])} FROM ECCTempHumSensor GROUP BY {NAME})
         AS about ON about.{NAME} = measured.{NAME}
     LEFT JOIN ECCKnownSensor AS before ON before.{NAME} = measured.{NAME}

@@ -6,7 +6,7 @@ never opened, examine it themselves, and remember it for as long as they run.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +41,8 @@ _EXAMINED_BYTES = 16 << 20
 _QUICKLY_CHECKED = 100_000
 """Rows that are checked again at each start rather than written down."""
 _MAX_REMEMBERED = 1024
+_MAX_INTERPRETED = 10_000
+"""Rows that are interpreted once and kept in memory; beyond that every query interprets them."""
 
 
 class Irregularity(NamedTuple):
@@ -93,7 +95,8 @@ class _Examined(NamedTuple):
 
 _STRUCTURES: dict[tuple[object, ...], Structure] = {}
 _EXAMINED: dict[tuple[int, int], _Examined] = {}
-"""By device and inode."""
+_INTERPRETED: dict[tuple[int, int], tuple[tuple[object, ...], list[tuple[object, ...]]]] = {}
+"""Both by device and inode."""
 
 
 def find_irregularity(connection: sqlite3.Connection, path: Path) -> Irregularity:
@@ -155,13 +158,8 @@ def examine(connection: sqlite3.Connection, after_rowid: int | None = None) -> I
     if not {TIME.lower(), NAME.lower()} <= present:
         total = connection.execute("SELECT count(*) FROM main.ECCTempHum").fetchone()[0]
         return Irregularity(has_other_tables=True, irregular_rows=total, unreadable_rows=total)
-    numbers = [
-        f"({one} IS NULL OR (+{one} < {EXTREME} AND +{one} > -{EXTREME}))"
-        for one in NUMBERS
-        if one.lower() in present
-    ]
     is_named = f"NOT ({NO_NAME})" + (f" AND {DECODABLE}" if garbled else "")
-    regular = " AND ".join([REGULAR_TIME, is_named, *numbers])
+    regular = regular_row(present, is_garbled=garbled)
     is_part = after_rowid is not None and has_rowid(connection, "ECCTempHum")
     after = f"rowid > {after_rowid} AND" if is_part else ""
     rows, unreadable = connection.execute(
@@ -169,6 +167,54 @@ def examine(connection: sqlite3.Connection, after_rowid: int | None = None) -> I
         f" FROM main.ECCTempHum WHERE {after} NOT coalesce({regular}, 0)"
     ).fetchone()
     return Irregularity(other, rows, unreadable, garbled)
+
+
+def regular_row(present: Collection[str], *, is_garbled: bool) -> str:
+    """Return the SQL condition that a row needs no interpretation; `present` are the table's columns."""
+    numbers = [
+        f"({one} IS NULL OR (+{one} < {EXTREME} AND +{one} > -{EXTREME}))"
+        for one in NUMBERS
+        if one.lower() in present
+    ]
+    is_decodable = [DECODABLE] if is_garbled else []
+    return " AND ".join([REGULAR_TIME, f"NOT ({NO_NAME})", *is_decodable, *numbers])
+
+
+def read_irregular_rows(
+    connection: sqlite3.Connection, path: Path, found: Irregularity
+) -> list[tuple[object, ...]] | None:
+    """Return (rowid, *columns) of the rows that need interpretation, with what they mean.
+
+    None is returned if there are too many of them, or if the table lacks times or names.
+
+    Raises:
+        sqlite3.Error, OSError: the file can't be read.
+
+    """
+    structure = read_structure(connection, path)
+    readable = found.irregular_rows - found.unreadable_rows
+    if readable > _MAX_INTERPRETED or len(structure.key_columns) < 2:  # noqa: PLR2004 - time and name
+        return None
+    if readable == 0:
+        return []
+    status = path.stat()
+    key = status.st_dev, status.st_ino
+    identity = structure, _first_row(connection, structure), found
+    if key not in _INTERPRETED or _INTERPRETED[key][0] != identity:
+        if len(_INTERPRETED) >= _MAX_REMEMBERED:
+            _INTERPRETED.clear()
+        present = columns(connection, "ECCTempHum")
+        numbers = [f"ecc_number({one})" if one.lower() in present else "NULL" for one in NUMBERS]
+        is_decodable = f" AND {DECODABLE}" if found.has_garbled_texts else ""
+        regular = regular_row(present, is_garbled=found.has_garbled_texts)
+        rows = connection.execute(
+            f"SELECT {'rowid' if structure.has_rowid else 'NULL'}, ecc_utc({TIME}),"
+            f" {', '.join(numbers)}, {NAME}"
+            f" FROM main.ECCTempHum WHERE NOT coalesce({regular}, 0)"
+            f" AND NOT ({NO_NAME}){is_decodable} AND ecc_utc({TIME}) IS NOT NULL"
+        ).fetchall()
+        _INTERPRETED[key] = identity, rows
+    return _INTERPRETED[key][1]
 
 
 def note(connection: sqlite3.Connection) -> Irregularity:
