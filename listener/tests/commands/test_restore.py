@@ -337,7 +337,9 @@ def test_somebody_who_has_the_database_open_is_asked_to_close_it(
     monkeypatch.setattr("ecc_listener.backup.restore._TRY_EVERY_S", 0.001)
     with closing(sqlite3.connect(live)) as reader:
         reader.execute("SELECT * FROM ECCTempHum").fetchone()
-        with pytest.raises(StoreError, match=r"another program has db\.sqlite3 open; close it"):
+        with pytest.raises(
+            StoreError, match=r"another program has db\.sqlite3 open, perhaps an SQL shell; close it"
+        ):
             restored(live, saved)
     assert restored(live, saved) == 0
 
