@@ -93,3 +93,14 @@ def test_without_a_channel_no_notice_claims_to_be_sent(house: House) -> None:
     store.change(partial(outbox.set_channels, channels=["rooms@example.org"]))
     store.close()
     assert "Sent once, last 12:00." in text_of(house.viewer().get("/events"))
+
+
+def test_an_event_is_not_said_to_be_resolved(house: House) -> None:
+    store = Store(house.database, 10_000_000)
+    since_us = house.now_us - 20 * MINUTE_US
+    new = Notice(1, "new", "ECCTH01", "Office", since_us, house.now_us, house.now_us, 1, {}, since_us)
+    store.change(partial(table.write_notices, notices=[(new, True)]))
+    store.close()
+    shown = text_of(house.viewer().get("/events"))
+    assert "New sensor ECCTH01 in Office" in shown
+    assert "after 20 min" not in shown

@@ -116,7 +116,9 @@ def events(request: Request) -> Response:
 
 def _lasted(notice: Notice) -> str | None:
     """Return how long a notice lasted; None if it is open, or has no end."""
-    return None if notice.resolved_us is None else duration(notice.resolved_us - notice.since_us)
+    if notice.resolved_us is None or KINDS[notice.kind].is_event:
+        return None
+    return duration(notice.resolved_us - notice.since_us)
 
 
 def _described(found: Events, now_us: int) -> dict[str, object]:
