@@ -1,4 +1,4 @@
-"""The health file: the loop replaces it every second, the healthcheck and the status read it.
+"""The health file: the listener replaces it every second, the healthcheck and the status read it.
 
 Nothing here imports more than the standard library's small modules: the healthcheck starts every half minute
 for ten years.
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _VARIABLE, _DEFAULT = "ECC_HEALTH_FILE_PATH", "ECCMQTTIoT_Health.json"
 STALE_S = 30
-"""The loop writes every second; a name look-up or a slow disk may hold it for some seconds."""
+"""The listener writes every second; a name look-up or a slow disk may delay it for some seconds."""
 
 
 @dataclass(slots=True)
 class Health:
-    """What the loop says of itself; times are UTC in ISO format."""
+    """The state of the listener; times are UTC in ISO format."""
 
     written_utc: str
     started_utc: str
@@ -37,7 +37,7 @@ class Health:
     rejected: int = 0
     connections: int = 0
     stale_s: float = STALE_S
-    """When the file is older than this, the loop hangs or has ended."""
+    """If the file is older than this, the listener hangs or has ended."""
 
 
 def write(path: Path, health: Health) -> None:
@@ -53,7 +53,7 @@ def write(path: Path, health: Health) -> None:
 
 
 def read(path: Path) -> Health | None:
-    """Read the file; None when there is none that makes sense."""
+    """Return the content of the file; None if there is none that makes sense."""
     try:
         return Health(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
@@ -61,7 +61,7 @@ def read(path: Path) -> Health | None:
 
 
 def check(path: Path, now: datetime) -> str | None:
-    """Return in one line what is wrong; None when all is well."""
+    """Return in one line what is wrong; None if all is well."""
     health = read(path)
     if health is None:
         return f"the listener isn't running: there is no health file {path}"
@@ -69,11 +69,11 @@ def check(path: Path, now: datetime) -> str | None:
 
 
 def fault(health: Health, now: datetime) -> str | None:
-    """Return in one line what is wrong with a listener that wrote this; None when all is well."""
+    """Return in one line what is wrong with the listener that wrote this; None if all is well."""
     last = f"last message {health.last_message_utc or 'none'}"
     standing = now - datetime.fromisoformat(health.written_utc)
     if abs(standing) > timedelta(seconds=health.stale_s) or not _is_alive(health.pid):
-        return f"the listener stands still or is gone: it wrote last at {health.written_utc}; {last}"
+        return f"the listener hangs or has ended: it last wrote at {health.written_utc}; {last}"
     if health.broker_fault:
         return f"not connected: {health.broker_fault}; {last}"
     if health.store_fault:
@@ -85,20 +85,20 @@ def fault(health: Health, now: datetime) -> str | None:
 
 
 def _is_alive(pid: int) -> bool:
-    # In a container of its own the check sees no other processes, and the time alone decides.
+    # In its own container the check sees no other processes, and only the time decides.
     return Path(f"/proc/{pid}").exists() or not Path("/proc/self").exists()
 
 
 def main(settings: "Settings | None" = None, _arguments: object = None) -> int:
-    """Check the file, print the reason when it is not well; return the exit status.
+    """Check the file, print the reason if something is wrong, and return the exit status.
 
     Without settings the file's path is taken from the environment alone, which spares most of the time.
     """
     path = settings.health_file_path if settings else Path(os.environ.get(_VARIABLE) or _DEFAULT)
     reason = check(path, datetime.now(UTC))
-    told = None if reason else read(path)
-    # Who is healthy and can't tell anybody of it needs no restart, but a look.
-    print(reason or (f"ok, but mail {told.mail_fault}" if told and told.mail_fault else "ok"))
+    health = None if reason else read(path)
+    # A listener that can't send mail needs no restart, but somebody should know.
+    print(reason or (f"ok, but mail {health.mail_fault}" if health and health.mail_fault else "ok"))
     return 1 if reason else 0
 
 

@@ -1,4 +1,4 @@
-"""The time zone of this machine, and times and durations as people say them."""
+"""The time zone of this machine, and times and durations as text."""
 
 import os
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -10,7 +10,7 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
 
 def local_zone() -> tzinfo:
-    """Return the zone of `TZ` or of this machine, daylight saving time included; UTC where none is set."""
+    """Return the zone of `TZ` or of this machine, daylight saving time included; UTC if none is set."""
     try:
         name = os.environ.get("TZ", "").removeprefix(":")
         if name:
@@ -27,7 +27,7 @@ def local(time_us: int, zone: tzinfo) -> datetime:
 
 
 def day_and_time(time_us: int, now_us: int, zone: tzinfo) -> str:
-    """Say when: "14:20 CET" on the day of `now_us`, otherwise "Tue 24 Nov, 14:20 CET", or with its year."""
+    """Return a time: "14:20 CET" on the day of `now_us`, else "Tue 24 Nov, 14:20 CET", or with its year."""
     moment, now = local(time_us, zone), local(now_us, zone)
     if moment.date() == now.date():
         return moment.strftime("%H:%M %Z")
@@ -35,7 +35,7 @@ def day_and_time(time_us: int, now_us: int, zone: tzinfo) -> str:
 
 
 def duration(span_us: int) -> str:
-    """Return how long: "40 s", "25 min", "3 h 10 min", "2 days 4 h"."""
+    """Return a duration: "40 s", "25 min", "3 h 10 min", "2 days 4 h"."""
     seconds = max(0, round(timedelta(microseconds=span_us).total_seconds()))
     if seconds < _MINUTE_S:
         return f"{seconds} s"

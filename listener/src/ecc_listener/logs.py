@@ -1,4 +1,4 @@
-"""Log lines, to stdout and to a file that is archived when it has grown.
+"""Log lines, to stdout and to a file that is archived when it is large enough.
 
 The loop only puts lines into a bounded queue; a thread writes them, another one compresses. Archives are
 `<log>.1.gz`, `<log>.2.gz` ...: `.1` is the oldest, the highest number the newest. A rotated file is
@@ -51,15 +51,15 @@ def setup(settings: Settings) -> Iterator[None]:
 
 
 class LineFormatter(logging.Formatter):
-    """`2026-11-23 18:06:10Z INFO    text`: one line a record, so that no text from outside forges another."""
+    """`2026-11-23 18:06:10Z INFO    text`: one line per record, so that no text can forge another."""
 
     def __init__(self, *, colour: bool = False) -> None:
-        """Colour warnings and errors where a terminal shows them."""
+        """Colour warnings and errors on a terminal."""
         super().__init__()
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        """Make the line; a traceback follows it, indented."""
+        """Return the line; a traceback follows it, indented."""
         moment = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(record.created))
         text = "".join(
             one if one.isprintable() else one.encode("unicode_escape", "replace").decode()
@@ -75,15 +75,15 @@ class LineFormatter(logging.Formatter):
 
 
 class LossyQueueHandler(logging.handlers.QueueHandler):
-    """Hands records to the writing thread; when that can't keep up, drops and counts instead of waiting."""
+    """Passes records to the writing thread; if that can't keep up, it drops and counts them."""
 
     def __init__(self, records: "queue.Queue[logging.LogRecord]") -> None:
-        """Put records into `records`, as long as it takes them."""
+        """Put records into `records`, as long as there is room."""
         super().__init__(records)
         self._dropped = 0
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Make the text now, while what it speaks of is as it was."""
+        """Format the text now, before the values in it change."""
         record.msg, record.args = record.getMessage(), None
         if record.exc_info:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
@@ -91,7 +91,7 @@ class LossyQueueHandler(logging.handlers.QueueHandler):
         return record
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Queue a record, behind a word on those that found no place."""
+        """Queue a record, after one that counts the dropped ones."""
         try:
             if self._dropped:
                 lost = f"{self._dropped} log lines were dropped: the disk or terminal was too slow"
@@ -108,7 +108,7 @@ class LogFile(logging.Handler):
     """The log file and its archives."""
 
     def __init__(self, path: Path, max_bytes: int, max_archives: int) -> None:
-        """Append to `path`; put in order what an earlier run left."""
+        """Append to `path`; complete what an earlier run left."""
         super().__init__()
         self._path = path
         self._max_bytes = max_bytes
@@ -118,7 +118,7 @@ class LogFile(logging.Handler):
         self.archives.tidy_soon()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line. A full disk or a lost folder is told on stdout once; the next line tries again."""
+        """Write a line. A full disk or a lost folder is reported on stdout once, and tried again."""
         try:
             file = self._open()
             file.write(self.format(record) + "\n")
@@ -152,7 +152,7 @@ class LogFile(logging.Handler):
             self._file = None
 
     def close(self) -> None:
-        """Close the handler. A compression under way goes on with the next start."""
+        """Close the handler. A compression that isn't done continues at the next start."""
         self.close_file()
         super().close()
 
@@ -161,7 +161,7 @@ class Archives:
     """The rotated files of one log, oldest first: `<log>.<n>`, and `<log>.<n>.gz` once compressed."""
 
     def __init__(self, log: Path, maximum: int) -> None:
-        """`maximum` may be 0: then a rotated file is dropped at once."""
+        """Keep at most `maximum` files; with 0 a rotated file is deleted at once."""
         self._log = log
         self._maximum = maximum
         self._names = threading.Lock()
@@ -175,7 +175,7 @@ class Archives:
             log.replace(self._named(present[-1][0] + 1 if present else 1))
 
     def tidy_soon(self) -> None:
-        """Compress, renumber and drop in a thread of its own."""
+        """Compress, renumber and delete in a separate thread."""
         self._again.set()
         if self._worker is None or not self._worker.is_alive():
             self._worker = threading.Thread(target=self._work, name="log-archives", daemon=True)
@@ -195,7 +195,7 @@ class Archives:
                 print(f"The archives of {self._log} wait: {error}", file=sys.stdout)
 
     def tidy(self) -> None:
-        """Bring the folder in order: no part files, all compressed, not too many, numbered from 1.
+        """Tidy the folder: no partial files, all compressed, not too many, numbered from 1.
 
         Raises:
             OSError: something could not be done; it waits for the next time.
@@ -212,7 +212,7 @@ class Archives:
     def _drop_and_renumber(self) -> None:
         present = self._numbered()
         for _, path in present:
-            # A crash came between the whole gzip and the end of what it was made from.
+            # A crash happened after the gzip was complete, before its source was deleted.
             if path.suffix != ".gz" and path.with_name(path.name + ".gz").exists():
                 path.unlink()
         present = self._numbered()
@@ -227,7 +227,7 @@ class Archives:
             path.rename(self._named(new, ".gz" if path.suffix == ".gz" or ".gz." in path.name else ""))
 
     def _numbered(self) -> list[tuple[int, Path]]:
-        """Return number and path of what is there. The original also wrote `<log>.gz.<n>`."""
+        """Return the number and path of each file. The original also wrote `<log>.gz.<n>`."""
         pattern = re.compile(re.escape(self._log.name) + r"(?:\.gz)?\.(\d+)(?:\.gz)?")
         matches = ((pattern.fullmatch(path.name), path) for path in self._log.parent.iterdir())
         return sorted((int(match[1]), path) for match, path in matches if match)

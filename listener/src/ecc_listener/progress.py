@@ -1,4 +1,4 @@
-"""How a long command tells of itself: a state written over on a terminal, plain lines elsewhere."""
+"""Progress of a long command: a status that is overwritten on a terminal, plain lines elsewhere."""
 
 import time
 from shutil import get_terminal_size
@@ -11,7 +11,7 @@ _SAME_FAULT_EVERY_S = 60.0
 
 
 class Progress:
-    """Lines that stay, and one state that is renewed."""
+    """Lines that stay, and one status that is updated."""
 
     def __init__(self, out: TextIO) -> None:
         """Write to a terminal or a file."""
@@ -29,7 +29,7 @@ class Progress:
         self._next_s = min(self._next_s, time.monotonic()) if self.is_terminal else self._next_s
 
     def show(self, state: str) -> None:
-        """Renew the state, of one line or several; into a file only now and then."""
+        """Update the status, of one or more lines; in a file only from time to time."""
         now_s = time.monotonic()
         if now_s < self._next_s:
             return
@@ -44,12 +44,12 @@ class Progress:
             self._write(state + "\n")
 
     def clear(self) -> None:
-        """Take the state away."""
+        """Remove the status."""
         self._write(self._clear())
         self._height = 0
 
     def faults(self, faults: list[str]) -> None:
-        """Tell of faults that are there now, and when all are over; of the same one not all the time."""
+        """Report the current faults, and when all are over; the same one not all the time."""
         for fault in faults:
             self._say_seldom(f"{fault[:1].upper()}{fault[1:]}; trying again")
         if not faults and not self._is_well:

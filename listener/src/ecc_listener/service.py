@@ -90,7 +90,7 @@ class Service:
         _log.info("Listening for %s", ", ".join(settings.mqtt_topics))
 
     def main_loop(self) -> None:
-        """Turn until told to stop."""
+        """Run until something sets `stopped_by`."""
         while self.stopped_by is None:
             try:
                 if time.monotonic() >= self.next_tick_s:

@@ -16,8 +16,7 @@ from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.local_time import local_zone
 from ecc_listener.monitoring.monitor import Faults, Monitor
 from ecc_listener.mqtt.session import Session
-from ecc_listener.notifications import message as letters
-from ecc_listener.notifications import outbox
+from ecc_listener.notifications import message, outbox
 from ecc_listener.notifications.channels import read_channels
 from ecc_listener.notifications.digest.schedule import DigestSchedule
 from ecc_listener.notifications.fallback import FallbackMail
@@ -53,7 +52,7 @@ class PeriodicTasks:
             zone,
             now,
             lambda connection, notification: outbox.add(
-                connection, letters.compose(notification, zone), notification.at_us
+                connection, message.compose(notification, zone), notification.at_us
             ),
         )
         self.sender = Sender(channels, store)

@@ -77,7 +77,7 @@ def test_before_the_first_reading_it_says_what_to_do(settings: Settings) -> None
             "Needs attention: not connected: broker refuses user 'x'",
         ),
         ({"store_fault": "the disk is full"}, "readings can't be stored: the disk is full"),
-        ({"written_utc": (NOW - timedelta(minutes=5)).isoformat()}, "stands still or is gone"),
+        ({"written_utc": (NOW - timedelta(minutes=5)).isoformat()}, "hangs or has ended"),
         ({"last_message_utc": (NOW - timedelta(minutes=30)).isoformat()}, "no message for 30 min"),
     ],
 )

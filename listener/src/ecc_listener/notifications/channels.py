@@ -1,4 +1,4 @@
-"""The ways to a person that the settings name: mail to each destination, and each line of apprise URLs."""
+"""The channels in the settings: mail to each destination, and each line of apprise URLs."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from ecc_listener.settings import Settings
 
 
 class Channels(NamedTuple):
-    """Where messages go; no account: mail is off."""
+    """Where messages are sent; without an account no mail is sent."""
 
     account: Account | None
     lines: tuple[UrlLine, ...]
 
     @property
     def names(self) -> list[str]:
-        """Name each way, as it stands in the outbox."""
+        """The name of each channel in the outbox."""
         destinations = self.account.destinations if self.account else ()
         return [*dict.fromkeys((*destinations, *(line.channel for line in self.lines)))]
 

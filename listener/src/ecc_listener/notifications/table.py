@@ -78,9 +78,9 @@ def resolved_since(connection: sqlite3.Connection, time_us: int) -> list[Notice]
 
 
 def last_sent(connection: sqlite3.Connection) -> Notice | None:
-    """Return the notice that was told last."""
-    told = _notices(connection, "WHERE toldUTC IS NOT NULL ORDER BY toldUTC DESC, number LIMIT 1")
-    return told[0] if told else None
+    """Return the notice that was sent last."""
+    sent = _notices(connection, "WHERE toldUTC IS NOT NULL ORDER BY toldUTC DESC, number LIMIT 1")
+    return sent[0] if sent else None
 
 
 def next_number(connection: sqlite3.Connection) -> int:

@@ -123,7 +123,7 @@ def _opened(uri: str) -> sqlite3.Connection:
 
 
 def explain(error: Exception, path: Path) -> str:
-    """Say in words what keeps a database from being used, and what to do."""
+    """Return why a database can't be used, and what to do."""
     text = str(error)
     for fault, meaning in _FAULTS.items():
         if fault in text or fault in getattr(error, "sqlite_errorname", ""):

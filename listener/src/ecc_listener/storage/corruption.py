@@ -1,4 +1,4 @@
-"""A damaged database file: how it is told from one that is only held, full or not ours, and where it goes.
+"""A damaged database file: how it is recognised, and what happens to it.
 
 It is moved aside with its `-wal` and `-shm` as `{name}-damaged-{last written}{ext}`, and stays there until
 `ecc-listener recover` has read what can be read. Nothing of it is changed.

@@ -29,7 +29,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (sensorName, recordWrittenUTC))
         """,
         "CREATE INDEX IF NOT EXISTS ECCTempHumSensor_sensor_idx ON ECCTempHumSensor (sensorName)",
-        # What arrived and is no reading: kept as it came.
+        # Rejected messages, as they arrived.
         """
         CREATE TABLE ECCRejected (
             receivedUTC TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL, reason TEXT NOT NULL,
@@ -40,7 +40,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Counters that outlive a restart.
         "CREATE TABLE ECCCounter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     ),
-    # 2: letters that are to be sent, and how far each way to a person has come: see outbox.py.
+    # 2: messages to be sent, and how far each channel has come: see notifications/outbox.py.
     (
         """
         CREATE TABLE ECCMail (
@@ -84,7 +84,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         WHERE NOT EXISTS (SELECT 1 FROM ECCTempHum WHERE sensorName = before.sensorName)
         """,
     ),
-    # 4: notices, and what the watch has learned of each sensor: see notice_table.py.
+    # 4: notices, and what the monitor has learned about each sensor: see notifications/table.py.
     (
         """
         CREATE TABLE ECCNotice (
@@ -149,7 +149,7 @@ CARRIED = {
     "ECCNotice": "* FROM ECCNotice",
     "ECCWatch": "* FROM ECCWatch",
 }
-"""Every other table, with what of it goes on in the next file: its rows, in its columns' order."""
+"""All other tables, with the rows that are copied into the next file, in the order of their columns."""
 
 
 def columns(connection: sqlite3.Connection, table: str, schema: str = "main") -> dict[str, str]:

@@ -1,4 +1,4 @@
-// Says how long ago a moment is, in every element that has `data-ago`, and keeps saying it.
+// Shows how long ago a time is in every element with `data-ago`, and keeps it up to date.
 
 import { now, speed } from "./clock.js";
 

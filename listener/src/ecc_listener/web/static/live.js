@@ -1,5 +1,5 @@
-// Keeps the rooms as they are: the server sends what changes, and this puts it in its place.
-// A page that nobody sees asks for nothing.
+// Keeps the rooms up to date: the server sends what changes, and this replaces it on the page.
+// A page that nobody sees requests nothing.
 
 import { tellAgo } from "./ago.js";
 
@@ -27,7 +27,7 @@ function open() {
   };
   source.onerror = () => {
     tellLost();
-    // What the browser doesn't try again by itself, such as after an answer of 503.
+    // Reconnect where the browser doesn't by itself, such as after a response with status 503.
     if (source.readyState === EventSource.CLOSED) again = setTimeout(open, AGAIN_MS);
   };
   watch();
@@ -59,7 +59,7 @@ function tellLost() {
 }
 
 function show({ order, parts }) {
-  // The first sensor, or one more than is shown: the page has another shape then.
+  // The first sensor, or one more than is shown: then the page has another structure.
   if (rooms.tagName !== "UL" && order.length) return location.reload();
   for (const [id, html] of Object.entries(parts)) {
     if (id === "newest") document.getElementById(id)?.setAttribute("datetime", html);

@@ -1,4 +1,4 @@
-// What every view needs: the viewer's time zone and units, kept in cookies; the server writes all in them.
+// What every view needs: the viewer's time zone and units, kept in cookies that the server reads.
 
 const YEAR_S = 365 * 24 * 3600;
 
@@ -10,7 +10,7 @@ const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && document.documentElement.dataset.zone !== zone) {
   const known = document.cookie;
   keep("zone", zone);
-  // Only where the cookie is new: a browser that keeps none, or a zone that the server doesn't know, must not loop.
+  // Only if the cookie is new: a browser without cookies, or a zone that the server doesn't know, must not loop.
   if (document.cookie !== known) location.reload();
 }
 

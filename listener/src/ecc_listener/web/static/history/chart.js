@@ -1,13 +1,13 @@
-// One measure's chart. dygraphs draws lines, bands and axes; what lies behind them and the cursor are drawn here.
+// One measure's chart. dygraphs draws lines, bands and axes; what is behind them and the cursor are drawn here.
 
 import { nearest, toRows, valueRange } from "./lines.js";
 
 const { Dygraph } = window;
-// Both of these would set styles from markup, which the page's policy forbids; nothing here needs them.
+// Both of these would set styles in markup, which the page's policy forbids; nothing here needs them.
 Dygraph.PLUGINS = [Dygraph.Plugins.Axes, Dygraph.Plugins.Grid];
 Dygraph.addedAnnotationCSS = true;
 
-/** A line is told from another by colour, dashes and marker: any one of them is enough. */
+/** Lines differ in colour, dashes and marker: any one of them is enough to distinguish them. */
 const DASHES = [[], [9, 4], [2, 3], [12, 3, 2, 3], [5, 5], [14, 6]];
 const MARKERS = ["circle", "square", "triangle", "diamond", "cross", "ring"];
 const MARKER_EVERY_PX = 90;
@@ -18,13 +18,13 @@ const NOTICE_PX = 7;
 
 export const STYLES = DASHES.map((dashes, slot) => ({ dashes, marker: MARKERS[slot], color: `--line-${slot + 1}` }));
 
-/** Give a custom property of the style sheets, as it is now: light, dark or for print. */
+/** Return a custom property of the style sheets, as it is now: light, dark or for print. */
 export function property(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
 export class Chart {
-  /** Take the figure, its measure, and what writes numbers and times (`format`). */
+  /** Create the chart of a figure and its measure; `format` formats numbers and times. */
   constructor(figure, measure, format) {
     Object.assign(this, { figure, measure, format });
     this.plot = figure.querySelector(".plot");
@@ -40,14 +40,14 @@ export class Chart {
     return this.measure.isTemperature ? this.format.temperature : Number;
   }
 
-  /** Draw lines anew in a window of time. */
+  /** Draw lines in a window of time, replacing what was drawn. */
   draw(lines, window, comfort) {
     Object.assign(this, { lines, window, comfort });
     this.graph?.destroy();
     this.graph = new Dygraph(this.plot, toRows(lines, this.measure.field, this.convert, window), this.options());
   }
 
-  /** Move the window; what is drawn stays until other data comes. */
+  /** Move the window; the drawing stays until new data arrives. */
   show(window) {
     this.window = window;
     this.point(null);
@@ -112,7 +112,7 @@ export class Chart {
     });
   }
 
-  /** Draw what lies behind the lines: the comfort band, limits, and when there were notices. */
+  /** Draw what is behind the lines: the comfort band, limits, and when there were notices. */
   underlay(context, area, graph) {
     const y = (value) => graph.toDomYCoord(value);
     context.save();
@@ -157,7 +157,7 @@ export class Chart {
     }
   }
 
-  /** Give the drawing area in client pixels; null before anything is drawn. */
+  /** Return the drawing area in client pixels; null before anything is drawn. */
   area() {
     if (!this.graph) return null;
     const box = this.plot.getBoundingClientRect();
@@ -165,7 +165,7 @@ export class Chart {
     return { left: box.left + x, width: w };
   }
 
-  /** Show the cursor at a time and what the lines say there; null: take it away. */
+  /** Show the cursor at a time and the values of the lines there; null hides it. */
   point(time) {
     const { x, w } = this.graph.getArea();
     const isSeen = time !== null && time >= this.window[0] && time <= this.window[1];
@@ -195,7 +195,7 @@ export class Chart {
     return this.measure.isTemperature ? this.format.unit : "%";
   }
 
-  /** Show what a mouse is about to choose: two shares of the plot's width; null: nothing. */
+  /** Show what the mouse is selecting, as two shares of the plot's width; null hides it. */
   mark(from, to) {
     this.marked.hidden = from === null;
     if (from === null) return;

@@ -1,4 +1,4 @@
-// Numbers, times and units as the viewer wants them; units are the page's, the time zone is the browser's.
+// Numbers, times and units for the viewer; the units are those of the page, the time zone that of the browser.
 
 const LOCALE = "en-GB";
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
@@ -13,7 +13,7 @@ const atMostOne = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 });
 const DATE = { weekday: "short", day: "numeric", month: "short" };
 const HOUR_AND_MINUTE = { hour: "2-digit", minute: "2-digit" };
 
-/** Write a date or a moment; this year's number goes without saying. */
+/** Write a date or a moment; without the year if it is this year. */
 function sayable(options) {
   const [short, long] = [written(options), written({ ...options, year: "numeric" })];
   return (time) => (new Date(time).getFullYear() === new Date().getFullYear() ? short : long)(time);
@@ -48,7 +48,7 @@ function duration(length) {
   return days === 1 ? "1 day" : `${days} days`;
 }
 
-/** Give a time as a field of type datetime-local takes it. */
+/** Return a time as a field of type datetime-local takes it. */
 function local(time) {
   const at = new Date(time);
   const two = (number) => String(number).padStart(2, "0");

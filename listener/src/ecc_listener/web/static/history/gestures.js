@@ -1,4 +1,4 @@
-// Finger, mouse, wheel and keyboard become three wishes: zoom(factor, share), pan(share), select(from, to).
+// Turns finger, mouse, wheel and keyboard into three actions: zoom(factor, share), pan(share), select(from, to).
 // Shares are of the plot's width, 0 at its left end and 1 at its right.
 
 const TAP_PX = 8;
@@ -54,7 +54,7 @@ export function listen(plot, area, wishes) {
   plot.addEventListener("wheel", (event) => wheel(event, share, wishes), { passive: false });
 }
 
-/** Two fingers: what lies under each stays under it. */
+/** Two fingers: what is under each finger stays there. */
 function pinch(down, event, share, wishes) {
   const other = [...down].find(([id]) => id !== event.pointerId)[1];
   const before = down.get(event.pointerId) - other;
@@ -62,7 +62,7 @@ function pinch(down, event, share, wishes) {
   if (Math.abs(after) > TAP_PX && Math.abs(before) > TAP_PX) wishes.zoom(Math.abs(before / after), share(other));
 }
 
-/** The page goes on scrolling; only with Ctrl (a touchpad's pinch) or sideways the wheel is the plot's. */
+/** The wheel scrolls the page; only with Ctrl (a touchpad's pinch) or sideways it moves the plot. */
 function wheel(event, share, wishes) {
   if (event.ctrlKey) wishes.zoom(Math.exp(Math.max(-50, Math.min(50, event.deltaY)) / 100), share(event.clientX));
   else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) wishes.pan(share(event.deltaX) - share(0));
@@ -70,7 +70,7 @@ function wheel(event, share, wishes) {
   event.preventDefault();
 }
 
-/** Listen for the keys that the page's words promise. */
+/** Listen for the keys that are named below the charts. */
 export function listenToKeys(element, wishes) {
   const keys = {
     ArrowLeft: () => wishes.pan(-KEY_PAN),

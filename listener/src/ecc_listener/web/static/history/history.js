@@ -1,5 +1,5 @@
-// The history view: what is chosen stands in the form and in the page's address, and this keeps both, the
-// charts and the words in step.
+// The history view: what is chosen is in the form and in the page's address; this keeps both in step with the
+// charts and the words.
 
 import { now, speed } from "../clock.js";
 import { Chart } from "./chart.js";
@@ -34,7 +34,7 @@ let timer = null;
 
 const shown = () => charts.filter((chart) => chart.graph && !chart.figure.hidden);
 
-/** Ask for what the window shows, and for half a window more on either side, so that it can be moved at once. */
+/** Request what the window shows, and for half a window more on either side, so that it can be moved at once. */
 async function load() {
   if (!view.sensors.length) {
     state.textContent = "Choose a room.";
@@ -92,7 +92,7 @@ function draw() {
   tell();
 }
 
-/** Say in words, table and address what is seen now. */
+/** Update words, table and address to what is shown now. */
 function tell() {
   const [start, end] = window_;
   const title = view.sensors.map(nameOf).join(", ");
@@ -130,7 +130,7 @@ function fillForm() {
   form.elements.compare.disabled = view.sensors.length !== 1;
 }
 
-/** Go to a window: at once in the drawing, a moment later in data, words and address. */
+/** Go to a window: the drawing at once, data, words and address a moment later. */
 function go(window) {
   window_ = bounded(window, first, now());
   [view.start, view.end] = window_;
@@ -159,7 +159,7 @@ const wishes = {
   },
 };
 
-/** Take what is chosen in the form. */
+/** Apply what is chosen in the form. */
 function change() {
   form.dataset.start = view.start === null ? "" : view.start / 1000;
   form.dataset.end = view.end === null ? "" : view.end / 1000;
@@ -221,7 +221,7 @@ for (const [event, isPrinting] of [["beforeprint", true], ["afterprint", false]]
   });
 }
 
-/** What is shown up to now goes on with the time. */
+/** A range up to now moves on with the time. */
 function refresh() {
   if (document.hidden || view.start !== null) return;
   window_ = windowOf(view, first, now());

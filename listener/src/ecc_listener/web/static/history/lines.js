@@ -1,5 +1,5 @@
-// PURE: the API's answer becomes lines to draw, and what lies within a window of them.
-// Times are milliseconds since 1970; a band is [lowest, mean, highest]; null stands for a gap.
+// Turns the response of the API into lines to draw, and finds what is within a window of them. Pure.
+// Times are milliseconds since 1970; a band is [lowest, mean, highest]; null is a gap.
 
 export const MEASURES = {
   temperature: { field: "temperature_f", title: "Temperature", isTemperature: true, least: 4, empty: [50, 80] },
@@ -7,7 +7,7 @@ export const MEASURES = {
   dew_point: { field: "dew_point_f", title: "Dew point", isTemperature: true, least: 4, empty: [30, 60] },
 };
 
-/** Make a line of one sensor of the answer; `offset` (ms) lays another year over this one. */
+/** Return the line of one sensor in the response; `offset` (ms) lays another year over this one. */
 export function toLine(sensor, slot, name, offset = 0) {
   const bands = {};
   for (const { field } of Object.values(MEASURES)) {
@@ -24,7 +24,7 @@ export function toLine(sensor, slot, name, offset = 0) {
   return { slot, name, offset, times: sensor.time_s.map(shift), readings, bands, step: step_s * 1000, limits, notices };
 }
 
-/** Give dygraphs its rows: [time, band of each line]; NaN breaks a line, null is passed over. */
+/** Return dygraphs its rows: [time, band of each line]; NaN breaks a line, null is passed over. */
 export function toRows(lines, field, convert, [start, end]) {
   const rows = new Map();
   const rowAt = (time) => {
@@ -41,7 +41,7 @@ export function toRows(lines, field, convert, [start, end]) {
   return [...rows.values()].sort((one, other) => one[0] - other[0]);
 }
 
-/** Give the positions of a line's points from `start` to `end`: [first, one past the last]. */
+/** Return the positions of a line's points from `start` to `end`: [first, one past the last]. */
 export function within(line, [start, end]) {
   return [lowest(line.times, start), lowest(line.times, end + 1)];
 }
@@ -56,7 +56,7 @@ function lowest(times, time) {
   return from;
 }
 
-/** Give the position of the point nearest to a time that has values and is near enough; -1: none. */
+/** Return the position of the point nearest to a time that has values and is near enough; -1 if there is none. */
 export function nearest(line, field, time, reach) {
   const after = lowest(line.times, time);
   let best = -1;
@@ -67,7 +67,7 @@ export function nearest(line, field, time, reach) {
   return best >= 0 && Math.abs(line.times[best] - time) <= Math.max(reach, line.step) ? best : -1;
 }
 
-/** Sum up what a window holds of a line: lowest, mean, highest, when, and the gaps; null: nothing. */
+/** Sum up what a window holds of a line: lowest, mean, highest, when, and the gaps; null if it is empty. */
 export function extent(line, field, window) {
   const [from, to] = within(line, window);
   const found = { low: Infinity, high: -Infinity, sum: 0, readings: 0, gaps: [] };
@@ -85,7 +85,7 @@ export function extent(line, field, window) {
   return found.readings ? { ...found, mean: found.sum / found.readings } : null;
 }
 
-/** Give the range of values to show for a window, in shown units, with some air around them. */
+/** Return the range of values to show for a window, in shown units, with some space around them. */
 export function valueRange(lines, measure, convert, [start, end]) {
   let [low, high] = [Infinity, -Infinity];
   const margin = (end - start) * 0.02;

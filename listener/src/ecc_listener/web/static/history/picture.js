@@ -1,4 +1,4 @@
-// The charts as one PNG: dygraphs' canvases, and what stands around them as HTML, painted onto one canvas.
+// The charts as one PNG: dygraphs' canvases, and what is around them as HTML, painted onto one canvas.
 
 import { STYLES, drawMarker, property } from "./chart.js";
 
@@ -6,7 +6,7 @@ const MARGIN_PX = 16;
 const LINE_PX = 22;
 const SCALE = window.devicePixelRatio;
 
-/** Make a PNG of the charts that are shown, with title and legend; give it as a Blob. */
+/** Return a PNG of the shown charts with title and legend, as a Blob. */
 export function toPng(charts, title, lines) {
   const width = charts[0].plot.clientWidth + 2 * MARGIN_PX;
   const legend = lines.length > 1 ? lines : [];

@@ -1,9 +1,9 @@
-// What is chosen: rooms, time, measures, comparison. It stands in the form, and in the page's address.
+// What is chosen: rooms, time, measures, comparison. It is in the form and in the page's address.
 
 const DAY_MS = 86_400_000;
 const RANGES = { day: DAY_MS, week: 7 * DAY_MS, month: 30 * DAY_MS, year: 365 * DAY_MS };
 const [SHORTEST_MS, LONGEST_MS] = [30 * 60_000, 20 * 366 * DAY_MS];
-/** How much of a window may lie before the first reading or after now. */
+/** How much of a window may be before the first reading or after now. */
 const BEYOND = 0.75;
 
 /** Read the form; `start` and `end` (ms) are null while a range up to now is chosen. */
@@ -21,7 +21,7 @@ export function readForm(form) {
   };
 }
 
-/** Give the window of time that is chosen; `first` (ms) is the time of the oldest reading. */
+/** Return the window of time that is chosen; `first` (ms) is the time of the oldest reading. */
 export function windowOf(view, first, now) {
   if (view.start !== null) return [view.start, view.end];
   const length = RANGES[view.range];
@@ -36,7 +36,7 @@ export function bounded([start, end], first, now) {
   return [last - length, last];
 }
 
-/** Give an address that holds the view. */
+/** Return an address of the view. */
 export function addressOf(path, view) {
   const query = new URLSearchParams();
   view.sensors.forEach((sensor) => query.append("sensor", sensor));
@@ -50,7 +50,7 @@ export function addressOf(path, view) {
   return `${path}?${query}`;
 }
 
-/** Give the address of the data of a window, and of the same one in so many `years`. */
+/** Return the address of the data of a window, and of the same one in so many `years`. */
 export function dataAddress(path, sensors, [start, end], years = 1) {
   const query = new URLSearchParams(sensors.map((sensor) => ["sensor", sensor]));
   query.set("start", iso(start));
@@ -59,7 +59,7 @@ export function dataAddress(path, sensors, [start, end], years = 1) {
   return `${path}?${query}`;
 }
 
-/** Give a window so many years before, by the calendar. */
+/** Return a window so many years before, by the calendar. */
 export function earlier(window, years) {
   return window.map((time) => {
     const at = new Date(time);

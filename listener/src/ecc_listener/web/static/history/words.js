@@ -1,4 +1,4 @@
-// What is seen, in words and as a table: for who can't see a drawing, and for who wants the figures.
+// What is shown, in words and as a table: for those who can't see the charts, or want the figures.
 
 import { extent } from "./lines.js";
 import { sample } from "./picture.js";
@@ -9,7 +9,7 @@ const STEPS = [10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DA
 const MAX_ROWS = 60;
 const LIMIT_WORDS = { too_cold: "too cold below", too_hot: "too hot above", too_dry: "too dry below", too_damp: "too damp above" };
 
-/** Say of each line what a chart shows; the list is the legend as well. */
+/** Describe each line of a chart; the list is also the legend. */
 export function tellLines(list, chart) {
   const items = chart.lines.map((line) => {
     const item = document.createElement("li");
@@ -47,7 +47,7 @@ function sentence(line, chart) {
   const found = extent(line, measure.field, window);
   if (!found) return "no readings in this time.";
   const value = (number) => `${format.number(convert(number))} ${unit}`;
-  // A year laid over this one is told with its own times.
+  // An earlier year laid over this one is described with its own times.
   const when = (time) => format.about(time - line.offset, line.step);
   const parts = [
     `from ${value(found.low)} (${when(found.lowAt)}) to ${value(found.high)} (${when(found.highAt)})`,
@@ -114,7 +114,7 @@ function cell(kind, text, scope) {
   return made;
 }
 
-/** List the notices of a window in the watch's own words, the newest first; say how many there are. */
+/** List the notices of a window the newest first; return their number. */
 export function tellNotices(list, lines, [start, end], format) {
   const seen = new Map();
   for (const { notices, offset } of lines) {
@@ -122,7 +122,7 @@ export function tellNotices(list, lines, [start, end], format) {
       if (since > end || over < start) continue;
       const until = over === Infinity ? "not over" : over === since ? "" : `until ${format.moment(over - offset)}`;
       const times = [`since ${format.moment(since - offset)}`, until].filter(Boolean).join(", ");
-      // What is about all rooms comes with each of them.
+      // Notices about all rooms come with each of them.
       seen.set(`${headline} (${times})`, since);
     }
   }
