@@ -109,3 +109,46 @@ def test_the_decoder_raises_nothing_but_its_own_error(payload: bytes) -> None:
         assert str(refusal)  # noqa: PT017 - both ways are right
     else:
         assert reading.sensor_name
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("field2", b"-40"), ("field2", b"257"), ("field3", b"0"), ("field3", b"100")]
+)
+def test_the_lowest_and_the_highest_possible_value_are_readings(field: str, value: bytes) -> None:
+    sent = {b"field2": b"73.45", b"field3": b"39.17"}[field.encode()]
+    reading = decode(OFFICE.replace(b"%s=%s" % (field.encode(), sent), b"%s=%s" % (field.encode(), value)))
+    assert float(value) in {reading.temperature_f, reading.humidity_percent}
+
+
+@pytest.mark.parametrize("field", ["field2=1", "field7=ECCTH01", "field8=Office", "field10=v1"])
+def test_a_known_field_that_appears_twice_is_rejected_by_its_name(field: str) -> None:
+    with pytest.raises(NotAReading, match=rf"^{field.partition('=')[0]} appears 2 times"):
+        decode(OFFICE + b"&" + field.encode())
+
+
+def test_an_unknown_field_may_appear_twice() -> None:
+    assert decode(OFFICE + b"&field11=1&field11=2") == decode(OFFICE)
+
+
+@pytest.mark.parametrize(("sent", "location"), [(b"K%C3%BCche", "Küche"), (b"%C2%A0x", "\xa0x"), (b"", "")])
+def test_a_quoted_text_may_be_anything_but_control_characters(sent: bytes, location: str) -> None:
+    assert decode(OFFICE.replace(b"=Office", b"=" + sent) + b"&x=%20").location == location
+    with pytest.raises(NotAReading, match="control character 0x7f"):
+        decode(OFFICE.replace(b"=Office", b"=%7F"))
+
+
+def test_a_text_may_have_500_characters_and_no_more() -> None:
+    assert decode(OFFICE.replace(b"=Office", b"=" + b"x" * 500)).location == "x" * 500
+    with pytest.raises(NotAReading, match=r"field8 \(location\) has 501 characters; at most 500"):
+        decode(OFFICE.replace(b"=Office", b"=" + b"x" * 501))
+
+
+def test_a_quoted_line_must_be_form_fields_throughout() -> None:
+    with pytest.raises(NotAReading, match="not form fields"):
+        decode(OFFICE.replace(b"=Office", b"=Big%20Hall") + b"&&x")
+
+
+@pytest.mark.parametrize(("sent", "shown"), [("a" * 40, "a" * 40), ("a" * 41, "a" * 37 + "...")])
+def test_a_value_that_is_not_a_number_is_shown_up_to_40_characters(sent: str, shown: str) -> None:
+    with pytest.raises(NotAReading, match=rf"^field2 \(temperature\) is '{shown.replace('.', '[.]')}', not"):
+        decode(OFFICE.replace(b"73.45", sent.encode()))
