@@ -11,7 +11,7 @@ import pytest
 from ecc_listener import cli
 from ecc_listener.history.query import History
 from ecc_listener.readings.form import decode
-from ecc_listener.storage.connection import utc_us
+from ecc_listener.storage.connection import connect_readonly, utc_us
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
 from ecc_listener.storage.values import read_number, read_utc
@@ -128,6 +128,41 @@ def test_times_in_other_forms_are_read_as_what_they_mean(
         with closing(Store(path, 1_000_000)):
             pass
     assert ("2020-12-19T03:04:05Z",) in rows(path, "SELECT recordWrittenUTC FROM ECCTempHum")
+
+
+def plan(path: Path, query: str) -> str:
+    with closing(connect_readonly(path)) as connection:
+        return " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+
+
+RANGE = (
+    "SELECT temperatureF FROM ECCTempHum WHERE sensorName = 'ECCTH01' AND recordWrittenUTC >= '2020'"
+    " AND recordWrittenUTC < '2021' ORDER BY recordWrittenUTC LIMIT 1"
+)
+
+
+def test_a_regular_file_is_read_as_it_is_and_through_its_key(lay: Lay) -> None:
+    path = lay(f"{ORIGINAL} INSERT INTO ECCTempHum VALUES ({ROW})")
+    stored(path)
+    with closing(connect_readonly(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM temp.sqlite_master").fetchone() == (0,)
+    assert "USING INDEX sqlite_autoindex_ECCTempHum_1 (sensorName=? AND recordWrittenUTC>?" in plan(
+        path, RANGE
+    )
+
+
+def test_an_irregular_row_does_not_hide_the_key(lay: Lay) -> None:
+    path = lay(
+        f"{ORIGINAL} INSERT INTO ECCTempHum VALUES ({ROW}),"
+        " ('2020-12-19T05:04:05Z', 47, 70, 40, 3.4, 90, -60, 'ECCTH01')"
+    )
+    assert "USING INDEX sqlite_autoindex_ECCTempHum_1 (sensorName=? AND recordWrittenUTC>?" in plan(
+        path, RANGE
+    )
+    assert "SCAN main.ECCTempHum" not in plan(path, "SELECT * FROM ECCLatest")
+    with closing(connect_readonly(path)) as connection:
+        newest = connection.execute("SELECT sensorName, recordWrittenUTC FROM ECCLatest").fetchall()
+    assert newest == [("ECCTH01", "2020-12-19 05:04:05")]
 
 
 def test_a_real_listener_goes_on_with_such_a_file(tmp_path: Path, broker: Mosquitto) -> None:

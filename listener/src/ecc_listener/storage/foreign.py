@@ -169,6 +169,6 @@ _LATEST = f"""
     LEFT JOIN ECCKnownSensor AS before ON before.{NAME} = measured.{NAME}
     UNION ALL
     SELECT {", ".join(f"before.{one}" for one in (*COLUMNS, *SENSOR_COLUMNS[2:]))}
-    FROM ECCKnownSensor AS before WHERE NOT EXISTS (SELECT 1 FROM ECCTempHum WHERE {NAME} = before.{NAME})
+    FROM ECCKnownSensor AS before WHERE before.{NAME} NOT IN (SELECT {NAME} FROM (NEWEST))
 """
 """The view ECCLatest for a file whose key does not keep the rows of a sensor unique."""
