@@ -19,7 +19,7 @@ from ecc_listener.credentials import read_mqtt
 from ecc_listener.health import STALE_S, Health, utc_iso
 from ecc_listener.mqtt.deliveries import Deliveries, packet
 from ecc_listener.mqtt.session import KEEPALIVE_S, Broker, Message, Session, pause
-from ecc_listener.readings.form import decode
+from ecc_listener.readings import decode
 from ecc_listener.readings.reading import NotAReading
 from ecc_listener.settings import Settings, unknown_variables
 from ecc_listener.storage.connection import StoreError

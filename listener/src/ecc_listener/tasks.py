@@ -21,7 +21,7 @@ from ecc_listener.notifications.channels import read_channels
 from ecc_listener.notifications.digest.schedule import DigestSchedule
 from ecc_listener.notifications.fallback import FallbackMail
 from ecc_listener.notifications.sender import Sender
-from ecc_listener.readings.form import decode
+from ecc_listener.readings import decode
 from ecc_listener.settings import Settings
 from ecc_listener.storage.archiver import Archiver
 from ecc_listener.storage.connection import StoreError

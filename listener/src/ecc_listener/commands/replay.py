@@ -7,7 +7,7 @@ listener's loop does the work.
 import time
 from pathlib import Path
 
-from ecc_listener.readings.form import decode
+from ecc_listener.readings import decode
 from ecc_listener.settings import Settings
 from ecc_listener.storage import quarantine
 from ecc_listener.storage.connection import StoreError, connect_readonly
