@@ -113,7 +113,7 @@ def mark_replayed(connection: sqlite3.Connection, rowids: list[int], now_utc: st
 
 
 def waiting(connection: sqlite3.Connection) -> int:
-    """Count what is still no reading."""
+    """Return how many rejected messages could still become readings."""
     count: int = connection.execute(
         f"SELECT count(*) FROM ECCRejected WHERE {_WAITING}", (RETAINED,)
     ).fetchone()[0]

@@ -1,9 +1,9 @@
-"""The page: every room at a glance, its events, the state of the stack, and the same as JSON for programs.
+"""The page: every room at a glance, history, events, the state of the system, and all of it as JSON.
 
-The way of an answer::
+A request enters and a page or JSON leaves::
 
-    browser -> guard (who, what, how much) -> a view -> query (read-only, bounded) -> template or JSON
+    browser -> security, auth -> a view -> reader, snapshot (read-only, bounded) -> template or JSON
 
-A view is a module with `ROUTES`; `app` puts them together. The page reads the store's files and the health
-file, and nothing of the loop, so it works as well when the listener has stopped.
+A view is a module with `ROUTES`; start with `app`, which puts them together. The page reads the database
+files and the health file, so it also works while the listener is stopped.
 """
