@@ -201,3 +201,47 @@ def test_the_gravest_stands_first(time: Time) -> None:
     time.begins("A", kind="battery_low")
     time.begins("B", kind="too_cold")
     assert time.passes(2 * MINUTE) == [[("new", "B"), ("new", "A")]]
+
+
+def test_in_one_message_open_notices_come_before_resolved_ones_the_most_severe_first(time: Time) -> None:
+    time.begins("Z", kind="too_cold")
+    time.passes(2 * MINUTE)
+    time.ends("Z", kind="too_cold")
+    time.begins("B")
+    time.begins("A", kind="too_dry")
+    assert time.passes(2 * MINUTE) == [[("new", "B"), ("new", "A"), ("resolved", "Z")]]
+
+
+def test_a_notice_says_when_its_reminder_comes_and_an_event_has_none(time: Time) -> None:
+    time.begins("A")
+    time.begins("B", kind="moved")
+    time.passes(2 * MINUTE)
+    (mail,) = time.told
+    next_us = {entry.notice.subject: entry.next_us for entry in mail.entries}
+    assert next_us == {"A": mail.at_us + DAY, "B": None}
+    sent = {notice.subject: notice for notice, _ in time.rows.values()}
+    assert sent["A"].resolved_us is None
+    assert sent["B"].resolved_us == mail.at_us
+
+
+def test_how_often_something_began_is_forgotten_after_a_day_of_quiet(time: Time) -> None:
+    for _ in range(2):
+        time.begins("A")
+        time.passes(2 * HOUR)
+        time.ends("A")
+        time.passes(HOUR)
+    time.passes(2 * DAY)
+    time.policy.forget_old(time.now_us)
+    time.begins("A")
+    assert time.passes(2 * MINUTE) == [[("new", "A")]]
+    assert "times" not in time.told[-1].entries[0].notice.details
+
+
+def test_the_second_beginning_within_a_day_is_counted_as_such(time: Time) -> None:
+    for _ in range(2):
+        time.begins("A")
+        time.passes(2 * HOUR)
+        time.ends("A")
+        time.passes(10 * MINUTE)
+    counts = [notice.details.get("times") for notice, _ in time.rows.values()]
+    assert counts == [None, 2]
