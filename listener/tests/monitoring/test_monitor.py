@@ -96,5 +96,5 @@ def test_an_old_pickle_is_replaced_and_never_loaded(broker: Mosquitto, listener:
     old.write_bytes(pickle.dumps(Trap()))
     assert broker.process
     listener.start()
-    assert old.read_text() == "No notice has been told yet.\n"
+    assert old.read_text() == "No notice has been sent yet.\n"
     assert not (listener.folder / "loaded").exists()
