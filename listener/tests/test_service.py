@@ -166,13 +166,52 @@ def test_a_locked_database_costs_nothing_and_is_told_once(broker: Mosquitto, lis
 
 def test_what_is_no_reading_is_kept_and_readings_go_on(broker: Mosquitto, listener: Listener) -> None:
     listener.start()
-    broker.publish(b"garbage", b"", b"\xff\xfe", bytes(1_000_000), OFFICE.replace(b"39.17", b"120"), OFFICE)
+    impossible = OFFICE.replace(b"39.17", b"120").replace(b"73.45", b"hot")
+    broker.publish(b"garbage", b"", b"\xff\xfe", bytes(1_000_000), impossible, OFFICE)
     until(lambda: listener.count("ECCRejected") == 5)
     assert listener.count() == 1
     assert listener.query("SELECT length(payload) FROM ECCRejected WHERE reason LIKE '1,000,000 bytes%'") == [
         (1_000_000,)
     ]
     assert listener.log().count("Rejected a message on topic") == 5
+
+
+def test_an_incomplete_reading_is_stored_and_told_once(broker: Mosquitto, listener: Listener) -> None:
+    listener.start()
+    dry, on_mains = OFFICE.replace(b"47.10", b"-inf"), OFFICE.replace(b"&field4=3.41&field5=93.53", b"")
+    on_mains = on_mains.replace(b"ECCTH01", b"ECCTH02")
+    broker.publish(dry, dry, on_mains, on_mains, on_mains)
+    until(lambda: listener.count() == 5)
+    columns = "dewPointF, temperatureF, relHumidityPercent, battVoltage, battPercent, apRSSI, sensorName"
+    assert listener.query(f"SELECT DISTINCT {columns} FROM ECCTempHum ORDER BY sensorName") == [
+        (None, 73.45, 39.17, 3.41, 93.53, -67, "ECCTH01"),
+        (47.1, 73.45, 39.17, None, None, -67, "ECCTH02"),
+    ]
+    kept = listener.query("SELECT payload, reason, replayedUTC = receivedUTC FROM ECCRejected ORDER BY rowid")
+    missing = "field4 (battery voltage) is missing; field5 (battery charge) is missing"
+    assert kept == [(dry, "field1 (dew point) is '-inf'; possible is -112 to 257 °F", 1)] * 2 + [
+        (on_mains, missing, 1)
+    ]
+    assert listener.log().count("the rest is stored") == 2
+    assert "Rejected a message" not in listener.log()
+    assert listener.run("replay").stdout.endswith("now: 0; still rejected: 0.\n")
+    # After a restart it is said again, once.
+    listener.stop()
+    listener.start()
+    broker.publish(on_mains)
+    until(lambda: listener.count() == 6)
+    assert listener.log().count(f"ECCTH02: {missing}; the rest is stored") == 2
+
+
+def test_further_numbers_are_stored_beside_the_reading(broker: Mosquitto, listener: Listener) -> None:
+    listener.start()
+    broker.publish(OFFICE + b"&field11=4.2&lux=300&note=new")
+    until(lambda: listener.count("ECCValue") == 2)
+    joined = "ECCValue JOIN ECCTempHum USING (sensorName, recordWrittenUTC)"
+    assert listener.query(f"SELECT field, value FROM {joined} ORDER BY field") == [
+        ("field11", 4.2),
+        ("lux", 300),
+    ]
 
 
 def test_a_retained_message_is_marked_and_makes_no_reading(broker: Mosquitto, listener: Listener) -> None:

@@ -20,7 +20,8 @@ from ecc_listener.health import STALE_S, Health, utc_iso
 from ecc_listener.mqtt.deliveries import Deliveries, packet
 from ecc_listener.mqtt.session import KEEPALIVE_S, Broker, Message, Session, pause
 from ecc_listener.readings import decode
-from ecc_listener.readings.reading import NotAReading
+from ecc_listener.readings.faults import KnownFaults
+from ecc_listener.readings.reading import NotAReading, Reading
 from ecc_listener.settings import Settings, unknown_variables
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.storage.quarantine import RETAINED, Arrival, Rejected
@@ -86,6 +87,7 @@ class Service:
         self.retry = _Retry()
         self.next_ping_s = 0.0
         self.forgotten_burst = 0
+        self.known_faults = KnownFaults()
         self.tasks = PeriodicTasks(settings, self.store, self.session, self.health, self.started)
         _log.info("Listening for %s", ", ".join(settings.mqtt_topics))
 
@@ -130,6 +132,7 @@ class Service:
     def decode(self, messages: list[Message]) -> Burst:
         """Sort messages into readings and rejected messages, leaving out what is already stored."""
         burst = Burst(self.deliveries.last_burst + 1, [], [], [])
+        incomplete: list[Rejected] = []
         for arrived_us, topic, payload, packet_id, retained in messages:
             if packet_id:
                 arrived = packet(packet_id, topic, payload)
@@ -140,10 +143,24 @@ class Service:
                 burst.rejected.append(Rejected(arrived_us, topic, payload, RETAINED))
                 continue
             try:
-                burst.readings.append(Arrival(arrived_us, decode(payload)))
+                reading = decode(payload)
             except NotAReading as error:
                 burst.rejected.append(Rejected(arrived_us, topic, payload, str(error)))
-        return burst
+                continue
+            burst.readings.append(Arrival(arrived_us, reading))
+            if reading.faults and self.must_keep(reading):
+                reason = "; ".join(one.reason for one in reading.faults)
+                incomplete.append(Rejected(arrived_us, topic, payload, reason))
+        return burst._replace(incomplete=incomplete) if incomplete else burst
+
+    def must_keep(self, reading: Reading) -> bool:
+        """Return whether to keep the message of an incomplete reading; log what its sensor lacks, once."""
+        new = self.known_faults.new_ones(reading)
+        if new:
+            reasons = "; ".join(one.reason for one in new)
+            _log.warning("%s: %s; the rest is stored", reading.sensor_name, reasons)
+        # What a sensor never sends would only be the same again each time.
+        return bool(new) or not all(one.is_missing for one in reading.faults)
 
     def commit_and_acknowledge(self) -> None:
         """Commit the pending burst, then acknowledge its messages; after a failure it stays pending."""

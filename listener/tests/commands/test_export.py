@@ -222,6 +222,32 @@ def test_text_where_the_original_kept_no_number_is_left_out(folder: Path) -> Non
     assert export(folder, "--output", "x.parquet").returncode == 0
 
 
+def test_further_numbers_get_columns_of_their_own(folder: Path) -> None:
+    store = Store(folder / "db.sqlite3", 1_000_000)
+    reading = READING._replace(values=(("lux", 300.5), ("sensor", 1.0), ("=x", -2.0)))
+    store.commit(Burst(2, [Arrival(NOON_US + 2, reading)], [], []), 0)
+    store.close()
+    rows = list(csv.reader(io.StringIO(export(folder).stdout)))
+    assert rows[0][-4:] == ["rssi_dbm", "'=x", "lux", "sensor_"]
+    assert [row[-3:] for row in rows[1:]] == [["", "", ""]] * 3 + [["-2.0", "300.5", "1.0"]]
+    lines = [json.loads(line) for line in export(folder, "--format", "jsonl").stdout.splitlines()]
+    assert [line.get("values") for line in lines] == [None] * 3 + [{"=x": -2.0, "lux": 300.5, "sensor": 1.0}]
+    assert lines[-1]["sensor"] == "ECCTH01"
+    # A time range without them has no such columns.
+    assert len(next(csv.reader(io.StringIO(export(folder, "--to", "2026-02-28").stdout)))) == 8
+    assert export(folder, "--output", "x.parquet").returncode == 0
+    assert parquet.read_table(folder / "x.parquet")["sensor_"].to_pylist() == [None] * 3 + [1.0]
+
+
+def test_a_reading_that_lacks_a_quantity_has_an_empty_cell(folder: Path) -> None:
+    store = Store(folder / "db.sqlite3", 1_000_000)
+    reading = READING._replace(dew_point_f=None, battery_v=None, battery_percent=None)
+    store.commit(Burst(2, [Arrival(NOON_US + 2, reading)], [], []), 0)
+    store.close()
+    last = export(folder, "--units", "c").stdout.splitlines()[-1]
+    assert last == "2026-03-01 12:00:00,ECCTH01,23.03,39.17,,,,-67"
+
+
 def test_a_day_as_an_end_lasts_as_long_as_it_does_where_clocks_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

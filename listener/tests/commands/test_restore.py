@@ -39,7 +39,8 @@ ARCHIVE = "db-202601010000-202602010000.sqlite3"
 def reading_at(store: Store, number: int, rows: int = 10) -> None:
     """Store a burst of so many readings under packets of their own, an hour after the one before."""
     at_us = NOON_US + number * 3_600_000_000
-    arrivals = [Arrival(at_us + index, decode(OFFICE)) for index in range(rows)]
+    reading = decode(OFFICE)._replace(values=(("lux", float(number)),))
+    arrivals = [Arrival(at_us + index, reading) for index in range(rows)]
     packets = [packet(number * 100 + index, "t", b"%d" % number) for index in range(rows)]
     store.commit(Burst(number, arrivals, [], packets), number - 2)
 
@@ -88,6 +89,12 @@ def ask(path: Path, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
+def values(live: Path) -> list[float]:
+    """Say which bursts the further numbers of the history are of, each as often as it has them."""
+    rows = [row for row in History(live).readings(None, 0, FOR_EVER_US) if row.values]
+    return [row.values[0][1] for row in rows][::10]
+
+
 def test_the_backup_takes_the_place_of_what_was_there_which_is_kept(
     live: Path, saved: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +122,7 @@ def test_it_works_where_there_is_nothing_yet(live: Path, saved: Path) -> None:
 def test_merged_what_came_since_stays_too(live: Path, saved: Path) -> None:
     assert restored(live, saved, merge=True) == 0
     assert hours(live) == [1, 2, 3]
+    assert values(live) == [1, 2, 3]
     assert ask(live, "SELECT burst FROM ECCDelivery ORDER BY burst") == [(2,), (3,)]
 
 
@@ -126,6 +134,7 @@ def test_an_archive_of_meanwhile_keeps_its_readings_and_none_is_doubled(live: Pa
     assert restored(live, saved) == 0
     # All of the backup is in the archive, and burst 4 only in what was put aside.
     assert hours(live) == [1, 2, 3]
+    assert values(live) == [1, 2, 3]
     assert ask(live, "SELECT count(*) FROM ECCTempHum") == [(0,)]
 
 
@@ -329,6 +338,7 @@ def test_a_check_changes_nothing_and_may_be_made_while_the_listener_runs(live: P
         restored(live, saved)
     store.close()
     assert hours(live) == [1, 2, 3]
+    assert values(live) == [1, 2, 3]
 
 
 def test_somebody_who_has_the_database_open_is_asked_to_close_it(

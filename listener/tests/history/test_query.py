@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ecc_listener.history.query import History
+from ecc_listener.history.query import History, Row
 from ecc_listener.readings.form import decode
 from ecc_listener.storage.connection import StoreError, utc_text, utc_us
 from ecc_listener.storage.quarantine import Arrival
@@ -87,7 +87,7 @@ def test_an_archive_of_the_original_counts_and_its_whole_seconds_too(live: Path,
     lay(live, ("ECCTH01", NOON_US))
     start_us = utc_us("2020-12-19 03:04:05")
     rows = list(History(live).readings(None, start_us, start_us + 1_000_000))
-    assert rows == [("2020-12-19 03:04:05", 1, 2, 3, 4, 5, -6, "ECCTH01")]
+    assert rows == [Row("2020-12-19 03:04:05", 1, 2, 3, 4, 5, -6, "ECCTH01")]
 
 
 @pytest.mark.parametrize(

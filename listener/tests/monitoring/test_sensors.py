@@ -1,9 +1,10 @@
 import pytest
 
 from ecc_listener.monitoring.limits import LimitsFile
+from ecc_listener.monitoring.sensor import restored
 from ecc_listener.monitoring.sensors import SensorMonitor
 from ecc_listener.notifications.notice import Details
-from ecc_listener.readings.reading import Reading
+from ecc_listener.readings.reading import Fault, Reading
 from ecc_listener.storage.quarantine import Arrival
 
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
@@ -32,7 +33,7 @@ class House:
             if not self.is_still:
                 # Real air is never quite still.
                 reading = reading._replace(
-                    battery_v=3.4, humidity_percent=reading.humidity_percent + self.count % 2 / 10
+                    battery_v=3.4, humidity_percent=(reading.humidity_percent or 0) + self.count % 2 / 10
                 )
             self.sensor_monitor.note([Arrival(self.now_us, reading)])
             self.sensor_monitor.evaluate(self.now_us, self.limits, None)
@@ -161,3 +162,61 @@ def test_what_is_no_longer_watched_is_dropped_after_an_edit() -> None:
     assert house.sends(3 * HOUR_US, temperature_f=30.0) == {"too_cold"}
     house.sensor_monitor.apply(LimitsFile("[ECCTH01]\nwatch = no\n"))
     assert house.sensor_monitor.conditions.problems == {}
+
+
+EVERY_LIMIT = """
+[everywhere]
+too cold = 40 F
+too hot = 90 F
+too damp = 70 %
+too dry = 30 %
+damp risk = 60 %
+near dew point = 5 F
+"""
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        {"battery_v": None, "battery_percent": None},
+        {"dew_point_f": None},
+        {"temperature_f": None},
+        {"rssi_dbm": None},
+        {name: None for name in Reading._fields[:6] if name != "humidity_percent"},
+    ],
+)
+def test_no_rule_needs_what_a_sensor_does_not_send(lacks: dict[str, object]) -> None:
+    house = House(EVERY_LIMIT)
+    assert house.sends(2 * DAY_US, **lacks) == set()
+    # The rules still see what it does send.
+    assert house.sends(12 * HOUR_US, **lacks | {"humidity_percent": 75.0}) == {"too_damp", "damp_risk"}
+    sensor = house.sensor_monitor.sensors[NAME]
+    assert restored(NAME, sensor.memory()).reading == sensor.reading
+
+
+def test_a_problem_stays_while_its_quantity_is_unknown() -> None:
+    house = House("[Office]\ntoo cold = 40 F for 1 h\n")
+    house.sends(DAY_US)
+    assert house.sends(3 * HOUR_US, temperature_f=30.0) == {"too_cold"}
+    assert house.sends(3 * HOUR_US, temperature_f=None) == {"too_cold"}
+    assert house.sends(HOUR_US) == set()
+
+
+def test_what_a_reading_lacks_is_reported_once_for_each_quantity() -> None:
+    house = House()
+    house.sends(DAY_US)
+    battery = Fault("battery voltage", "field4 (battery voltage) is missing", is_missing=True)
+    signal = Fault("signal", "field6 (signal) is 'low'; not a number", is_missing=False)
+    assert house.sends(faults=(battery,), battery_v=None) == {"incomplete"}
+    assert house.details("incomplete")["lacking"] == "battery voltage"
+    conditions = house.sensor_monitor.conditions
+    # Another quantity waits until the first report is sent.
+    assert house.sends(faults=(battery, signal)) == {"incomplete"}
+    del conditions.problems["incomplete", NAME]
+    assert house.sends(faults=(battery, signal)) == {"incomplete"}
+    assert house.details("incomplete")["reason"] == "field6 (signal) is 'low'; not a number"
+    del conditions.problems["incomplete", NAME]
+    assert house.sends(faults=(battery, signal)) == set()
+    # It stays reported after a restart.
+    known = restored(NAME, house.sensor_monitor.sensors[NAME].memory())
+    assert known.reported == {"battery voltage", "signal"}

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +9,7 @@ from ecc_listener.readings.form import decode
 from ecc_listener.simulator.climate import dew_point_c
 from ecc_listener.simulator.device import (
     INTERVAL,
+    Measurement,
     create_devices,
     encode,
     measure,
@@ -23,17 +23,15 @@ SAMPLE = (
     b"&field9=98:F4:AB:DA:6E:E2&field10=v03.10"
 )
 
-if TYPE_CHECKING:
-    from ecc_listener.readings.reading import Reading
-
 
 def test_a_reading_is_written_as_the_firmware_writes_it() -> None:
-    assert encode(decode(SAMPLE)) == SAMPLE
+    measurement = Measurement(*decode(SAMPLE))  # type: ignore[arg-type]
+    assert encode(measurement) == SAMPLE
 
 
 def test_what_is_sent_decodes_to_what_was_measured() -> None:
     for device in create_devices(12):
-        assert decode(payload_at(device, AT)) == measure(device, AT)
+        assert decode(payload_at(device, AT)) == measure(device, AT).as_reading()
 
 
 def test_sensors_are_named_one_after_the_other_and_are_all_different() -> None:
@@ -95,7 +93,7 @@ def test_history_is_complete_in_order_and_the_same_as_single_readings() -> None:
     assert times == sorted(times)
     assert len({(at_us, reading.sensor_name) for at_us, reading in rows}) == len(rows)
     step = 100
-    expected: list[Reading] = [measure(sensor, AT + step * INTERVAL) for sensor in sensors]
+    expected: list[Measurement] = [measure(sensor, AT + step * INTERVAL) for sensor in sensors]
     assert [reading for _, reading in rows[3 * step : 3 * step + 3]] == expected
 
 

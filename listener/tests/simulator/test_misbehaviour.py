@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ecc_listener.readings.form import decode
-from ecc_listener.readings.reading import NotAReading, Reading
-from ecc_listener.simulator.device import create_devices, measure, payload_at
+from ecc_listener.readings.reading import NotAReading
+from ecc_listener.simulator.device import Measurement, create_devices, measure, payload_at
 from ecc_listener.simulator.misbehaviour import (
     CLASH,
     LOCKED_OUT,
@@ -26,11 +26,15 @@ def turns(name: str | None, count: int) -> list[list[OutgoingMessage]]:
     return [messages_of(Turn(DEVICE, number, START + number * STEP, STEP), name) for number in range(count)]
 
 
-def readings(sent: Iterable[list[OutgoingMessage]]) -> list[Reading]:
-    return [decode(message.payload) for turn in sent for message in turn]
+def measurement(payload: bytes) -> Measurement:
+    return Measurement(*decode(payload))  # type: ignore[arg-type]
 
 
-def well_behaved(count: int) -> list[Reading]:
+def readings(sent: Iterable[list[OutgoingMessage]]) -> list[Measurement]:
+    return [measurement(message.payload) for turn in sent for message in turn]
+
+
+def well_behaved(count: int) -> list[Measurement]:
     return [measure(DEVICE, START + number * STEP) for number in range(count)]
 
 
@@ -119,7 +123,8 @@ def test_replaced_keeps_the_name_and_changes_the_board() -> None:
 
 def test_newer_says_the_same_in_another_form() -> None:
     sent = turns("newer", 3)
-    assert readings(sent) == well_behaved(3)
+    further = (("field11", 4.2), ("field12", 1013.25))
+    assert readings(sent) == [one._replace(values=further) for one in well_behaved(3)]
     assert all(turn[0].payload.startswith(b"field12=") for turn in sent)
 
 

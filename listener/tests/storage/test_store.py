@@ -222,7 +222,7 @@ def decode_more(payload: bytes) -> Reading:
 
 
 def test_replay_makes_readings_of_what_is_understood_by_now_exactly_once(store: Store) -> None:
-    odd = OFFICE.replace(b"73.45", b"73,45")
+    odd = OFFICE.replace(b"73.45", b"73,45").replace(b"39.17", b"39,17")
     rejected = [Rejected(NOON_US + index, "t", odd, "no") for index in range(2_500)]
     rejected += [Rejected(NOON_US, "t", b"junk", "no"), Rejected(NOON_US, "t", OFFICE, RETAINED)]
     store.commit(burst(1, rejected=tuple(rejected)), confirmed=0)

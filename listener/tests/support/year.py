@@ -21,10 +21,9 @@ from ecc_listener.notifications import message, outbox
 from ecc_listener.notifications.errors import Fault
 from ecc_listener.notifications.notice import Notification
 from ecc_listener.notifications.outbox import Outcome
-from ecc_listener.readings.reading import Reading
 from ecc_listener.settings import Settings, load
 from ecc_listener.simulator.climate import random_fraction, weather_at
-from ecc_listener.simulator.device import Device, create_devices, measure, measure_in
+from ecc_listener.simulator.device import Device, Measurement, create_devices, measure, measure_in
 from ecc_listener.storage.connection import atomic, utc_text
 from ecc_listener.storage.migrate import migrate
 from ecc_listener.storage.quarantine import Arrival, Rejected
@@ -107,7 +106,7 @@ class MemoryStore:
         return new
 
 
-Act = Callable[[Reading, float], Reading | None]
+Act = Callable[[Measurement, float], Measurement | None]
 
 
 class Effect(NamedTuple):
@@ -262,7 +261,7 @@ def _batteries_and_boards(year: Script) -> None:
     flat = (name(14),)
     empties_s, dead_s, new_s = at(170), at(180), at(182)
 
-    def drain(reading: Reading, at_s: float) -> Reading | None:
+    def drain(reading: Measurement, at_s: float) -> Measurement | None:
         if at_s >= dead_s:
             return None
         percent = 45 - 45 * (at_s - empties_s) / (dead_s - empties_s)
@@ -274,9 +273,9 @@ def _batteries_and_boards(year: Script) -> None:
         Fact("  and the sensor dies of it", "silent", flat, dead_s, 52 * MINUTE_S, new_s, 30 * MINUTE_S)
     )
     frozen = (name(15),)
-    held: list[Reading] = []
+    held: list[Measurement] = []
 
-    def freeze(reading: Reading, _at_s: float) -> Reading:
+    def freeze(reading: Measurement, _at_s: float) -> Measurement:
         held.append(reading)
         return held[0]._replace(rssi_dbm=reading.rssi_dbm)
 
@@ -380,7 +379,7 @@ class World:
         self.monitor: Monitor | None = None
         self.occasions: dict[int, tuple[float, Notification]] = {}
         self.sent: Counter[int] = Counter()
-        self.recent: dict[str, tuple[int, Reading]] = {}
+        self.recent: dict[str, tuple[int, Measurement]] = {}
         self.low: dict[str, float] = {}
         self.lost = 0
 
@@ -462,22 +461,23 @@ class World:
         return is_off
 
     def _readings(self, effects: dict[str, list[Effect]]) -> None:
-        arrivals = [Arrival(self.wall_us(), reading) for reading in self._sent(effects)]
+        arrivals = [Arrival(self.wall_us(), reading.as_reading()) for reading in self._sent(effects)]
         rejected = []
         if _within(self.now_s, [self.year.garbage_s]) and self.now_s % STEP_S == 0:
             rejected.append(Rejected(self.wall_us(), "ECCTempHum", b"?", "field2 (temperature) is missing"))
         if self.year.flood_s is not None and 0 <= self.now_s - self.year.flood_s < TICK_S:
             sample = measure(self.boards[0], START)
             arrivals += [
-                Arrival(self.wall_us(), sample._replace(sensor_name=f"X{number}")) for number in range(3_000)
+                Arrival(self.wall_us(), sample._replace(sensor_name=f"X{number}").as_reading())
+                for number in range(3_000)
             ]
         assert self.monitor
         self.monitor.note(Burst(1, arrivals, rejected, []))
 
-    def _sent(self, effects: dict[str, list[Effect]]) -> Iterator[Reading]:
+    def _sent(self, effects: dict[str, list[Effect]]) -> Iterator[Measurement]:
         above = weather_at(START_US / US + self.now_s)
         for board in self.turns[int(self.now_s) % STEP_S // TICK_S]:
-            reading: Reading | None = measure_in(board, above)
+            reading: Measurement | None = measure_in(board, above)
             for one in effects[board.name]:
                 if reading is not None and one.begins_s <= self.now_s < one.ends_s:
                     reading = one.act(reading, self.now_s)
@@ -490,7 +490,7 @@ class World:
             self.recent[board.name] = (self.wall_us(), reading)
             yield reading
 
-    def _follow_battery(self, board: Device, reading: Reading) -> None:
+    def _follow_battery(self, board: Device, reading: Measurement) -> None:
         """Put down when a battery truly got low, and when it was replaced."""
         is_scripted = any(fact.what == FLAT and board.name in fact.names for fact in self.year.facts)
         if reading.battery_percent < 20:

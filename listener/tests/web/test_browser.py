@@ -67,12 +67,15 @@ def listener(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Ite
     made = Listener(folder, broker.port, limits_file_path=folder / "limits.ini")
     last_year = START - timedelta(days=366)
     readings = [
-        Arrival(*one)
-        for one in measure_all(
+        Arrival(at_us, one.as_reading())
+        for at_us, one in measure_all(
             create_devices(1), last_year - timedelta(days=9), last_year + timedelta(days=3)
         )
     ]
-    readings += [Arrival(*one) for one in measure_all(create_devices(3), START - timedelta(days=20), START)]
+    readings += [
+        Arrival(at_us, one.as_reading())
+        for at_us, one in measure_all(create_devices(3), START - timedelta(days=20), START)
+    ]
     silent_us = [(START - ago).timestamp() * 1e6 for ago in reversed(SILENT)]
     heard = [
         one

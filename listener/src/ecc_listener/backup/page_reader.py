@@ -15,7 +15,7 @@ Row = tuple[Any, ...]
 
 PAGE_SIZES = {1 << power for power in range(9, 17)}
 USUAL_PAGE_SIZE = 4096
-READING_COLUMNS, SENSOR_COLUMNS = 8, 5
+READING_COLUMNS, SENSOR_COLUMNS, VALUE_COLUMNS = 8, 5, 4
 
 _FILE_HEADER = 100
 _LEAF_OF_ROWS = 0x0D
@@ -51,9 +51,9 @@ def encoding(header: bytes) -> str:
 
 
 def rows(page: bytes, layout: Layout, *, is_first: bool = False) -> Iterator[Row]:
-    """Yield the rows on a page that are readings (eight columns) or descriptions of sensors (five)."""
+    """Yield the rows on a page that are readings (8 columns), further numbers (4), or about sensors (5)."""
     for row in stored_rows(page, layout.encoding, is_first=is_first):
-        if (reading := _reading(row, layout)) or _is_sensor(row):
+        if (reading := _reading(row, layout)) or _is_sensor(row) or _is_value(row):
             yield reading or (str(read_utc(row[0])), *row[1:])
 
 
@@ -121,6 +121,16 @@ def _reading(row: Row, layout: Layout) -> Row | None:
     if (text := read_utc(utc)) is None or not isinstance(name, str) or not name or not is_possible:
         return None
     return (text, *map(read_number, numbers), name)
+
+
+def _is_value(row: Row) -> bool:
+    return (
+        len(row) == VALUE_COLUMNS
+        and read_utc(row[0]) is not None
+        and all(isinstance(one, str) for one in row[1:3])
+        and isinstance(row[3], int | float)
+        and abs(row[3]) < _BEYOND
+    )
 
 
 def _is_sensor(row: Row) -> bool:

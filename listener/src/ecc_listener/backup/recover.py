@@ -20,6 +20,7 @@ _VIRTUAL, _SCHEMA_COLUMNS = 2, 5
 _INSERT = {
     page_reader.READING_COLUMNS: "INSERT OR IGNORE INTO ECCTempHum VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     page_reader.SENSOR_COLUMNS: "INSERT OR IGNORE INTO ECCTempHumSensor VALUES (?, ?, ?, ?, ?)",
+    page_reader.VALUE_COLUMNS: "INSERT OR IGNORE INTO ECCValue VALUES (?, ?, ?, ?)",
 }
 
 

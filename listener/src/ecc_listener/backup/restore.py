@@ -26,7 +26,7 @@ from ecc_listener.storage.archive import ArchiveWaits
 from ecc_listener.storage.connection import StoreError, archive_marker, explain, open_readonly
 from ecc_listener.storage.corruption import check_pages
 from ecc_listener.storage.migrate import add_columns, extra_columns, migrate
-from ecc_listener.storage.schema import CARRIED, NOTED, STAYING, columns, quoted
+from ecc_listener.storage.schema import CARRIED, NOTED, ORIGINAL, columns, quoted
 
 _FROM_BACKUP = {"ECCKnownSensor", "ECCRejected", "ECCDelivery", "ECCCounter"}
 _TRIES, _TRY_EVERY_S = 50, 0.1
@@ -36,6 +36,7 @@ _DELETE = (
     f"DELETE FROM main.ECCTempHum AS one WHERE one.{_BY_NAME} AND one.recordWrittenUTC BETWEEN ? AND ?"
     f" AND EXISTS ({same_key_exists('other')})"
 )
+_DELETE_VALUES = f"DELETE FROM main.ECCValue AS one WHERE NOT EXISTS ({same_key_exists('main')})"
 
 
 def remove_duplicates(new: Path, others: Sequence[Path]) -> int:
@@ -54,6 +55,8 @@ def remove_duplicates(new: Path, others: Sequence[Path]) -> int:
                 for name in names:
                     span = connection.execute(_SPAN, (name,)).fetchone()
                     count += connection.execute(_DELETE, (name, *span)).rowcount
+        if count and columns(connection, "ECCValue"):
+            connection.execute(_DELETE_VALUES)
     return count
 
 
@@ -98,7 +101,7 @@ def carry_over(new: Path, old: Path | None, *, merge: bool) -> None:
 def _copy_state(connection: sqlite3.Connection, *, merge: bool) -> None:
     connection.execute("BEGIN")
     if merge:
-        for table in STAYING:
+        for table in ORIGINAL:
             present = columns(connection, table)
             extra = extra_columns(connection, table, "other")
             add_columns(connection, table, [one for one in extra if one[0].lower() not in present])
@@ -107,6 +110,7 @@ def _copy_state(connection: sqlite3.Connection, *, merge: bool) -> None:
                 f"INSERT OR IGNORE INTO main.{table} ({names}) SELECT {names} FROM other.{table} AS one"
                 f" WHERE NOT EXISTS ({same_row_exists('main', table)}) ORDER BY recordWrittenUTC"
             )
+        connection.execute("INSERT OR IGNORE INTO main.ECCValue SELECT * FROM other.ECCValue")
         connection.execute("INSERT OR REPLACE INTO main.ECCDelivery SELECT * FROM other.ECCDelivery")
     connection.execute(
         "DELETE FROM main.ECCDelivery WHERE NOT EXISTS (SELECT 1 FROM other.ECCDelivery AS still"

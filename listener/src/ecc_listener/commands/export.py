@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ecc_listener.backup.copy import PARTIAL, fsync_folder
-from ecc_listener.history.export import FORMATS, Units, export
+from ecc_listener.history.export import FORMATS, Columns, Units, export
 from ecc_listener.history.query import History
 from ecc_listener.progress import Progress
 from ecc_listener.settings import Settings, SettingsError
@@ -56,8 +56,9 @@ def main(settings: Settings, arguments: dict[str, object]) -> int:
     sensors = _sensors(history, arguments)
     units = Units(is_celsius=arguments.get("units") == "c", is_local=zone is None)
     bar = _ProgressBar(history, span, target)
+    columns = Columns(units, tuple(history.fields(sensors, *span)))
     with _opened(target) as out:
-        count = export(history.readings(sensors, *span), name, out, units, bar.show)
+        count = export(history.readings(sensors, *span), name, out, columns, bar.show)
         bar.clear()
     if target or not count:
         print(f"{count:,} readings{f' in {target}' if target else ''}", file=sys.stderr)

@@ -22,6 +22,7 @@ from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
 from ecc_listener.storage.corruption import set_aside_files
 from ecc_listener.storage.files import archives
+from ecc_listener.storage.quarantine import REALLY_REJECTED
 
 _MANY_SENSORS, _MANY_NOTICES = 30, 8
 _MAX_NAME = 30
@@ -148,7 +149,7 @@ def _read(connection: sqlite3.Connection, status: Status, midnight: datetime) ->
         newest = status.sensors[0]
         status.last_message_utc, status.last_sensor = newest.last_utc, newest.name
     today = midnight.strftime("%Y-%m-%d %H:%M:%S")
-    count = "SELECT count(*) FROM ECCRejected WHERE receivedUTC >= ?"
+    count = f"SELECT count(*) FROM ECCRejected WHERE receivedUTC >= ? AND {REALLY_REJECTED}"
     status.rejected_today = connection.execute(count, (today,)).fetchone()[0]
 
 

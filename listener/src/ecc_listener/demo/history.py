@@ -20,9 +20,8 @@ from ecc_listener.notifications import outbox
 from ecc_listener.notifications.channels import read_channels
 from ecc_listener.notifications.message import compose
 from ecc_listener.notifications.notice import Notification
-from ecc_listener.readings.reading import Reading
 from ecc_listener.settings import Settings
-from ecc_listener.simulator.device import Device, measure_all
+from ecc_listener.simulator.device import Device, Measurement, measure_all
 from ecc_listener.simulator.misbehaviour import with_dew_point
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
@@ -115,10 +114,10 @@ def _rounds(
         arrived_us = at_us - offset_us
         is_outage = _us(_OUTAGE_FROM) <= at_us < _us(_OUTAGE_UNTIL)
         readings = [] if is_outage else [_as_happened(one, at_us) for _, one in round_]
-        yield arrived_us, [Arrival(arrived_us, reading) for reading in readings]
+        yield arrived_us, [Arrival(arrived_us, reading.as_reading()) for reading in readings]
 
 
-def _as_happened(reading: Reading, at_us: int) -> Reading:
+def _as_happened(reading: Measurement, at_us: int) -> Measurement:
     if reading.sensor_name == _DAMP:
         share = _share(at_us, _DAMP_FROM, _DAMP_UNTIL, timedelta(days=1))
         humidity_percent = reading.humidity_percent + share * (86 - reading.humidity_percent)

@@ -21,6 +21,7 @@ from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.progress import Progress
 from ecc_listener.simulator.schedule import Plan
 from ecc_listener.storage.connection import connect_readonly, utc_us
+from ecc_listener.storage.quarantine import REALLY_REJECTED
 
 _REFRESH_S = 0.25
 _TREND_READINGS = 6
@@ -39,7 +40,8 @@ def count(database: Path, *, after: Counts = Counts(0, 0)) -> Counts:  # noqa: B
     """Return how many were stored after an earlier count."""
     with closing(connect_readonly(database)) as connection:
         rows = connection.execute("SELECT coalesce(max(rowid), 0) FROM ECCTempHum").fetchone()[0]
-        rejected = connection.execute("SELECT coalesce(max(rowid), 0) FROM ECCRejected").fetchone()[0]
+        query = f"SELECT coalesce(max(rowid), 0) FROM ECCRejected WHERE {REALLY_REJECTED}"
+        rejected = connection.execute(query).fetchone()[0]
     return Counts(rows - after.rows, rejected - after.rejected)
 
 

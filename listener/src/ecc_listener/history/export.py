@@ -8,7 +8,7 @@ as a formula gets an apostrophe in front. JSON lines and Parquet have every name
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -32,8 +32,16 @@ class Units(NamedTuple):
     is_local: bool
 
 
+class Columns(NamedTuple):
+    """What each reading has: its quantities in some units, and further numbers."""
+
+    units: Units
+    fields: tuple[str, ...] = ()
+    """The names of the further numbers that any reading has; in JSON lines each reading has its own."""
+
+
 def export(
-    rows: Iterator[Row], name: str, out: IO[bytes], units: Units, progress: Callable[[int, str], None]
+    rows: Iterator[Row], name: str, out: IO[bytes], columns: Columns, progress: Callable[[int, str], None]
 ) -> int:
     """Write readings to `out` in the format `name` (a key of `FORMATS`); return their number.
 
@@ -45,7 +53,7 @@ def export(
 
     """
     count = 0
-    with FORMATS[name](out, units) as write:
+    with FORMATS[name](out, columns) as write:
         while batch := list(islice(rows, _BATCH_ROWS)):
             write(batch)
             count += len(batch)
@@ -55,12 +63,13 @@ def export(
 
 
 @contextmanager
-def _csv(out: IO[bytes], units: Units) -> Iterator[Write]:
-    times = ["time_local", "utc_offset"] if units.is_local else ["time_utc"]
-    out.write(_csv_lines([[*times, *_names(units)]]))
+def _csv(out: IO[bytes], columns: Columns) -> Iterator[Write]:
+    times = ["time_local", "utc_offset"] if columns.units.is_local else ["time_utc"]
+    names = [*times, *_names(columns.units)]
+    out.write(_csv_lines([[*names, *map(_harmless, _free_names(columns.fields, names))]]))
 
     def write(rows: list[Row]) -> None:
-        out.write(_csv_lines([_csv_cells(row, units) for row in rows]))
+        out.write(_csv_lines([_csv_cells(row, columns) for row in rows]))
 
     yield write
 
@@ -71,12 +80,12 @@ def _csv_lines(rows: list[list[object]] | list[list[str]]) -> bytes:
     return text.getvalue().encode(errors="replace")
 
 
-def _csv_cells(row: Row, units: Units) -> list[object]:
+def _csv_cells(row: Row, columns: Columns) -> list[object]:
     times: list[object] = [row.utc[:19]]
-    if units.is_local:
+    if columns.units.is_local:
         local = _moment(row.utc).astimezone()
         times = [f"{local:%Y-%m-%d %H:%M:%S}", local.isoformat()[-6:]]
-    return [*times, *map(_harmless, _values(row, units))]
+    return [*times, *map(_harmless, _values(row, columns.units)), *_further(row, columns.fields)]
 
 
 def _harmless(value: object) -> object:
@@ -85,13 +94,16 @@ def _harmless(value: object) -> object:
 
 
 @contextmanager
-def _jsonl(out: IO[bytes], units: Units) -> Iterator[Write]:
+def _jsonl(out: IO[bytes], columns: Columns) -> Iterator[Write]:
+    units = columns.units
     names = ["time", *_names(units)]
 
     def write(rows: list[Row]) -> None:
         lines = []
         for row in rows:
             values = dict(zip(names, (_iso(row.utc, units), *_values(row, units)), strict=True))
+            if row.values:
+                values["values"] = dict(row.values)
             lines.append(json.dumps(values, ensure_ascii=False) + "\n")
         out.write("".join(lines).encode(errors="replace"))
 
@@ -99,7 +111,8 @@ def _jsonl(out: IO[bytes], units: Units) -> Iterator[Write]:
 
 
 @contextmanager
-def _parquet(out: IO[bytes], units: Units) -> Iterator[Write]:
+def _parquet(out: IO[bytes], columns: Columns) -> Iterator[Write]:
+    units = columns.units
     try:
         import pyarrow as pa  # noqa: PLC0415 - large, and only here
         from pyarrow import parquet  # noqa: PLC0415
@@ -111,14 +124,14 @@ def _parquet(out: IO[bytes], units: Units) -> Iterator[Write]:
         ) from None
     names = _names(units)
     types = [pa.string(), *[pa.float64()] * 5, pa.int64()]
-    columns = [("time", pa.timestamp("us", "UTC")), *zip(names, types, strict=True)]
-    schema = pa.schema(columns)
+    fields = [(name, pa.float64()) for name in _free_names(columns.fields, ["time", *names])]
+    schema = pa.schema([("time", pa.timestamp("us", "UTC")), *zip(names, types, strict=True), *fields])
 
     batches: list[pa.RecordBatch] = []
     with parquet.ParquetWriter(out, schema) as writer:
 
         def write(rows: list[Row]) -> None:
-            table = [(utc_us(row.utc), *_values(row, units)) for row in rows]
+            table = [(utc_us(row.utc), *_values(row, units), *_further(row, columns.fields)) for row in rows]
             arrays = map(pa.array, zip(*table, strict=True), schema.types)
             batches.append(pa.record_batch(list(arrays), schema=schema))
             if len(batches) == _BATCHES_IN_A_GROUP:
@@ -147,6 +160,16 @@ def _values(row: Row, units: Units) -> list[Any]:
     return [row.sensor_name, *map(_number, numbers)]
 
 
+def _further(row: Row, fields: Sequence[str]) -> list[float | None]:
+    values = dict(row.values)
+    return [values.get(field) for field in fields]
+
+
+def _free_names(fields: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """Return the names of further columns; a sensor may give a number the name of another column."""
+    return [f"{field}_" if field in taken else field for field in fields]
+
+
 def _celsius(fahrenheit: object) -> float | None:
     return round((fahrenheit - 32) / 1.8, 2) if isinstance(fahrenheit, int | float) else None
 
@@ -167,7 +190,7 @@ def _moment(utc: str) -> datetime:
     return datetime.fromisoformat(utc).replace(tzinfo=UTC)
 
 
-FORMATS: dict[str, Callable[[IO[bytes], Units], AbstractContextManager[Write]]] = {
+FORMATS: dict[str, Callable[[IO[bytes], Columns], AbstractContextManager[Write]]] = {
     "csv": _csv,
     "jsonl": _jsonl,
     "parquet": _parquet,

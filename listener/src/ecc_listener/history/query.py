@@ -8,6 +8,7 @@ it goes, and what it lacks is read from the databases, so that an answer is the 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,11 @@ _ROWS = (
     "SELECT recordWrittenUTC, dewPointF, temperatureF, relHumidityPercent, battVoltage, battPercent, apRSSI,"
     f" sensorName {_WITHIN}"
 )
+_VALUES = (
+    "SELECT sensorName, recordWrittenUTC, field, value FROM ECCValue"
+    " WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ? ORDER BY field"
+)
+_FIELDS = _VALUES.replace("sensorName, recordWrittenUTC, field, value", "DISTINCT field")
 _COUNT = f"SELECT count(*) {_WITHIN}"
 _AGGREGATES = f"SELECT substr(recordWrittenUTC, 1, 13), {rollups.AGGREGATE_SQL} {_WITHIN} GROUP BY 1"
 # Readings since the rollup file was updated: few rows, found by their number, not by the index.
@@ -38,13 +44,15 @@ class Row(NamedTuple):
     """One reading as it is stored, in the table's order; `utc` as in `2020-12-19 03:04:05.678901`."""
 
     utc: str
-    dew_point_f: float
-    temperature_f: float
-    humidity_percent: float
-    battery_v: float
-    battery_percent: float
-    rssi_dbm: int
+    dew_point_f: float | None
+    temperature_f: float | None
+    humidity_percent: float | None
+    battery_v: float | None
+    battery_percent: float | None
+    rssi_dbm: int | None
     sensor_name: str
+    values: tuple[tuple[str, float], ...] = ()
+    """Further numbers, each with the name of its field."""
 
 
 class DataFile(NamedTuple):
@@ -110,13 +118,30 @@ class History:
         slice_us = _FIRST_SLICE_US
         while start_us < end_us:
             until_us = min(end_us, start_us + slice_us)
-            rows = sorted(map(Row._make, self._query_each_file(_ROWS, sensors, start_us, until_us)))
+            rows = self._rows(sensors, start_us, until_us)
             yield from rows
             start_us = until_us
             if len(rows) < _FEW_ROWS:
                 slice_us *= 2
             elif len(rows) > _MANY_ROWS:
                 slice_us = max(1, slice_us // 2)
+
+    def _rows(self, sensors: Sequence[str] | None, start_us: int, end_us: int) -> list[Row]:
+        rows = self._query_each_file(_ROWS, sensors, start_us, end_us)
+        values: dict[tuple[str, str], dict[str, float]] = {}
+        for name, utc, field, value in self._query_each_file(_VALUES, sensors, start_us, end_us):
+            values.setdefault((utc, name), {})[field] = value
+        rows.sort(key=itemgetter(0, 7))
+        return [Row._make((*row, tuple(values.get((row[0], row[7]), {}).items()))) for row in rows]
+
+    def fields(self, sensors: Sequence[str] | None, start_us: int, end_us: int) -> list[str]:
+        """Return the names of the further numbers in readings, sorted.
+
+        Raises:
+            StoreError: a file can't be read.
+
+        """
+        return sorted({row[0] for row in self._query_each_file(_FIELDS, sensors, start_us, end_us)})
 
     def count(self, start_us: int, end_us: int) -> int:
         """Return the number of readings from `start_us` to before `end_us`.

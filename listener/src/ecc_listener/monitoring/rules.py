@@ -41,6 +41,19 @@ _MEASURES = {
 
 def judge(sensor: Sensor, before: Reading, gap_us: int, limits: Limits, conditions: Conditions) -> None:
     """Judge the newest reading, `gap_us` after the one `before`."""
+    _judge_limits(sensor, limits, conditions)
+    if "damp_risk" in limits:
+        _judge_damp(sensor, gap_us, limits["damp_risk"], conditions)
+    if "frozen" in limits:
+        _judge_frozen(sensor, limits["frozen"], conditions)
+    if "jumps" in limits:
+        _judge_jumps(sensor, before, gap_us, conditions)
+    _judge_identity(sensor, before, conditions)
+    if sensor.reading.faults:
+        _judge_complete(sensor, conditions)
+
+
+def _judge_limits(sensor: Sensor, limits: Limits, conditions: Conditions) -> None:
     for kind, limit in limits.items():
         measure = _MEASURES.get(kind)
         value = measure.value(sensor) if measure else None
@@ -54,13 +67,6 @@ def judge(sensor: Sensor, before: Reading, gap_us: int, limits: Limits, conditio
             details["days_left"] = sensor.days_left()
         one = Problem(kind, sensor.name, sensor.reading.location, 0, details)
         conditions.judge(one, bad=bad, now_us=sensor.last_us, after_us=limit.for_us, back_us=_BACK_US)
-    if "damp_risk" in limits:
-        _judge_damp(sensor, gap_us, limits["damp_risk"], conditions)
-    if "frozen" in limits:
-        _judge_frozen(sensor, limits["frozen"], conditions)
-    if "jumps" in limits:
-        _judge_jumps(sensor, before, gap_us, conditions)
-    _judge_identity(sensor, before, conditions)
 
 
 def _passes(value: float, limit: float, measure: _Measure) -> bool | None:
@@ -71,6 +77,8 @@ def _passes(value: float, limit: float, measure: _Measure) -> bool | None:
 
 def _judge_damp(sensor: Sensor, gap_us: int, limit: Limit, conditions: Conditions) -> None:
     """Count the hours above the limit; dry hours count back, so one dry hour doesn't hide ten damp ones."""
+    if sensor.reading.humidity_percent is None:
+        return
     step_us = min(gap_us, HOUR_US)
     is_over = sensor.reading.humidity_percent > limit.value
     sensor.damp_us = min(max(0, sensor.damp_us + (step_us if is_over else -step_us)), 1.5 * limit.for_us)
@@ -97,8 +105,8 @@ def _judge_jumps(sensor: Sensor, before: Reading, gap_us: int, conditions: Condi
     now_us, now, jumps_us = sensor.last_us, sensor.reading, sensor.jumps_us
     values: Details = {}
     if gap_us <= _JUMP_WITHIN_US and (
-        abs(now.temperature_f - before.temperature_f) > _JUMP_F
-        or abs(now.humidity_percent - before.humidity_percent) > _JUMP_PERCENT
+        _change(before.temperature_f, now.temperature_f) > _JUMP_F
+        or _change(before.humidity_percent, now.humidity_percent) > _JUMP_PERCENT
     ):
         jumps_us.append(now_us)
         values = {"before_f": before.temperature_f, "after_f": now.temperature_f}
@@ -109,6 +117,10 @@ def _judge_jumps(sensor: Sensor, before: Reading, gap_us: int, conditions: Condi
         since_us = jumps_us[0] if jumps_us else 0
         one = Problem("jumps", sensor.name, now.location, since_us, sensor.values() | values)
         conditions.judge(one, bad=bad, now_us=now_us)
+
+
+def _change(before: float | None, now: float | None) -> float:
+    return 0 if before is None or now is None else abs(now - before)
 
 
 def _is_frequent(times_us: Sequence[int], now_us: int) -> bool | None:
@@ -147,3 +159,17 @@ def _judge_identity(sensor: Sensor, before: Reading, conditions: Conditions) -> 
         details = sensor.values() | {"macs": f"{before.mac} and {reading.mac}"}
         one = Problem("two_boards", sensor.name, reading.location, sensor.swaps_us[0] if bad else 0, details)
         conditions.judge(one, bad=bad, now_us=now_us)
+
+
+def _judge_complete(sensor: Sensor, conditions: Conditions) -> None:
+    """Report once what a sensor's readings lack: most likely it is made without it."""
+    new = [one for one in sensor.reading.faults if one.quantity not in sensor.reported]
+    # The report of something else that it lacks may still have to be sent.
+    if new and ("incomplete", sensor.name) not in conditions.problems:
+        sensor.reported.update(one.quantity for one in new)
+        details = sensor.values() | {
+            "lacking": ", ".join(one.quantity for one in new),
+            "reason": "; ".join(one.reason for one in new),
+        }
+        location = sensor.reading.location
+        conditions.add_event(Problem("incomplete", sensor.name, location, sensor.last_us, details))

@@ -50,6 +50,8 @@ class Sensor:
     changed: int = 0
     """How many readings in a row have another location or MAC address."""
     swaps_us: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
+    reported: set[str] = field(default_factory=set)
+    """What its readings lack and what was reported about that, as names of quantities."""
 
     def add_reading(self, reading: Reading, now_us: int, heard_us: int, least_gap_us: int) -> Reading:
         """Add a reading; return the previous one."""
@@ -60,12 +62,13 @@ class Sensor:
             self.same_count += 1
         else:
             self.same_since_us, self.same_count = now_us, 1
-        if reading.rssi_dbm < 0:
+        if reading.rssi_dbm is not None and reading.rssi_dbm < 0:
             known = self.signal_dbm
             self.signal_dbm = (
                 reading.rssi_dbm if known is None else known + (reading.rssi_dbm - known) / _SIGNAL_SHARE
             )
-        self.add_charge(reading.battery_percent, now_us // DAY_US)
+        if reading.battery_percent is not None:
+            self.add_charge(reading.battery_percent, now_us // DAY_US)
         self.seen += 1
         self.last_us, self.heard_us = now_us, heard_us
         # What a message doesn't contain (older firmware) has not changed.
@@ -111,8 +114,10 @@ class Sensor:
         return max(0.0, (_EMPTY_PERCENT - start) / slope - self.days[-1][0])
 
     @property
-    def spread_f(self) -> float:
-        """How far the temperature is above the dew point."""
+    def spread_f(self) -> float | None:
+        """How far the temperature is above the dew point; None if one of them is unknown."""
+        if self.reading.temperature_f is None or self.reading.dew_point_f is None:
+            return None
         return self.reading.temperature_f - self.reading.dew_point_f
 
     @property
@@ -136,7 +141,7 @@ class Sensor:
         return json.dumps(
             {
                 "last_us": self.last_us,
-                "reading": self.reading,
+                "reading": self.reading[:10],
                 "seen": self.seen,
                 "steady": self.is_steady,
                 "gaps_us": [*self.gaps_us],
@@ -145,6 +150,7 @@ class Sensor:
                 "days": self.days,
                 "damp_us": self.damp_us,
                 "about": self.about,
+                "reported": sorted(self.reported),
             }
         )
 
@@ -164,5 +170,5 @@ def restored(name: str, text: str) -> Sensor:
     sensor.same_since_us, sensor.same_count = kept["same"]
     sensor.signal_dbm, sensor.damp_us = kept["signal_dbm"], kept["damp_us"]
     sensor.days = [(day, total, count) for day, total, count in kept["days"]]
-    sensor.about = kept["about"]
+    sensor.about, sensor.reported = kept["about"], set(kept.get("reported", ()))
     return sensor

@@ -4,6 +4,7 @@ This is read once, by the key (sensorName, recordWrittenUTC), and a limited numb
 """
 
 import sqlite3
+from typing import Any
 
 from ecc_listener.monitoring.new_sensors import MAX_SENSORS
 from ecc_listener.monitoring.sensor import DAY_US, Sensor, restored
@@ -17,18 +18,13 @@ _DAYS = 14
 _GONE_US = 7 * DAY_US
 _COLUMNS = "recordWrittenUTC, dewPointF, temperatureF, relHumidityPercent, battVoltage, battPercent, apRSSI"
 # This view also has what an archive carried over.
-_COMPLETE = "dewPointF + temperatureF + relHumidityPercent + battVoltage + battPercent + apRSSI IS NOT NULL"
-"""The rules need every value; another program may have stored rows that lack some."""
 _LATEST = f"SELECT sensorName, {_COLUMNS}, location, MACaddress, softwareVersion FROM ECCLatest LIMIT ?"
 
 
 def load(connection: sqlite3.Connection, now_us: int, least_gap_us: int) -> list[Sensor]:
     """Return the known sensors, up to a limit, the most recent first."""
     memories = table.memories(connection)
-    latest = {}
-    for row in connection.execute(_LATEST, (_MAX_NAMES,)).fetchall():
-        if known := _complete(connection, row):
-            latest[row[0]] = known
+    latest = {row[0]: row for row in connection.execute(_LATEST, (_MAX_NAMES,)).fetchall()}
     # Those that the monitor knows come first, because other names may be invented.
     newest_first = sorted(latest, key=lambda name: str(latest[name][1]), reverse=True)
     names = sorted(newest_first, key=lambda name: name not in memories)[:MAX_SENSORS]
@@ -44,18 +40,9 @@ def load(connection: sqlite3.Connection, now_us: int, least_gap_us: int) -> list
     return sensors
 
 
-def _complete(connection: sqlite3.Connection, row: tuple[object, ...]) -> tuple[object, ...] | None:
-    """Return a sensor's newest row with all values, if there is one."""
-    if None not in row[2:8]:
-        return row
-    query = f"SELECT {_COLUMNS} FROM ECCTempHum WHERE sensorName = ? AND {_COMPLETE}"
-    values = connection.execute(f"{query} ORDER BY recordWrittenUTC DESC LIMIT 1", row[:1]).fetchone()
-    return (row[0], *values, *row[8:]) if values else None
-
-
 def _load(
     connection: sqlite3.Connection,
-    latest: tuple[object, ...],
+    latest: tuple[Any, ...],
     sensor: Sensor | None,
     now_us: int,
     least_gap_us: int,
@@ -63,19 +50,19 @@ def _load(
     name, utc, *values = latest
     about = values[6:]
     after_us = sensor.last_us if sensor else 0
-    query = f"SELECT {_COLUMNS} FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC > ? AND {_COMPLETE}"
+    query = f"SELECT {_COLUMNS} FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC > ?"
     rows = connection.execute(
         f"{query} ORDER BY recordWrittenUTC DESC LIMIT {_ROWS}", (name, utc_text(after_us))
     ).fetchall()
     if sensor is None:
         newest_us = utc_us(str(utc))
-        reading = Reading._make((*values[:6], name, *about))
+        reading = Reading._make((*values[:6], name, *about, (), ()))
         sensor = Sensor(str(name), newest_us, newest_us, reading, seen=0 if rows else 1)
         _restore_battery(connection, query, sensor)
     for row_utc, *measured in reversed(rows):
         # A time that is ahead comes from a clock that was wrong.
         at_us = min(utc_us(row_utc), now_us)
-        sensor.add_reading(Reading._make((*measured, name, *about)), at_us, at_us, least_gap_us)
+        sensor.add_reading(Reading._make((*measured, name, *about, (), ())), at_us, at_us, least_gap_us)
     sensor.last_us = sensor.heard_us = min(sensor.last_us, now_us)
     if sensor.about == [None, None]:
         sensor.about = [sensor.reading.location, sensor.reading.mac]
@@ -94,6 +81,8 @@ def _restore_battery(connection: sqlite3.Connection, query: str, sensor: Sensor)
     for ago in range(_DAYS, 0, -1):
         noon_us = (sensor.last_us // DAY_US - ago) * DAY_US + DAY_US // 2
         values = (sensor.name, utc_text(noon_us))
-        row = connection.execute(f"{query} ORDER BY recordWrittenUTC LIMIT 1", values).fetchone()
+        row = connection.execute(
+            f"{query} AND battPercent IS NOT NULL ORDER BY recordWrittenUTC LIMIT 1", values
+        ).fetchone()
         if row and utc_us(row[0]) // DAY_US == noon_us // DAY_US:
             sensor.add_charge(row[5], noon_us // DAY_US)

@@ -21,7 +21,7 @@ DETAILS = (
     *("limit", "limit_of", "hours", "spread_f", "days_left", "before_f", "after_f", "signal_dbm"),
     *("macs", "old_place", "new_place", "old_mac", "new_mac"),
     *("broker_fault", "sensors", "last_us", "fault", "free_bytes", "folder", "count", "topic", "reason"),
-    *("newest_us", "files", "problems", "file", "jump_s", "examples", "times"),
+    *("lacking", "newest_us", "files", "problems", "file", "jump_s", "examples", "times"),
 )
 Key = tuple[str, str]
 """The kind of a notice and the sensor it is about: there is one such notice at a time."""
@@ -70,8 +70,9 @@ KINDS = {
     "mail": Kind(19, is_quiet=True),
     "clock": Kind(20, is_event=True),
     "moved": Kind(21, is_event=True),
-    "new_many": Kind(22),
-    "new": Kind(23, is_event=True),
+    "incomplete": Kind(22, is_event=True),
+    "new_many": Kind(23),
+    "new": Kind(24, is_event=True),
 }
 
 

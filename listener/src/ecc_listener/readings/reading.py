@@ -4,21 +4,42 @@ from typing import NamedTuple
 
 MAX_TEXT_LENGTH = 500
 """Characters in a name, a location, a MAC address or a version."""
+MAX_VALUES = 32
+"""Further numbers in one reading."""
+MAX_FIELD_LENGTH = 60
+"""Characters in the name of a further number."""
+
+
+class Fault(NamedTuple):
+    """Something that a reading lacks: what it is about, and why it isn't there, in words."""
+
+    quantity: str
+    reason: str
+    is_missing: bool
+    """Whether the sensor didn't send it; otherwise it sent something impossible."""
 
 
 class Reading(NamedTuple):
-    """What one sensor measured, in the units it sends; what older firmware doesn't send is None."""
+    """What one sensor measured, in the units of the tables.
 
-    dew_point_f: float
-    temperature_f: float
-    humidity_percent: float
-    battery_v: float
-    battery_percent: float
-    rssi_dbm: int
+    A quantity or text is None if the sensor doesn't send it, or if what it sent is impossible. No decoder
+    returns a reading that has neither temperature nor humidity.
+    """
+
+    dew_point_f: float | None
+    temperature_f: float | None
+    humidity_percent: float | None
+    battery_v: float | None
+    battery_percent: float | None
+    rssi_dbm: int | None
     sensor_name: str
     location: str | None
     mac: str | None
     software_version: str | None
+    values: tuple[tuple[str, float], ...] = ()
+    """Further numbers, each with the name of its field."""
+    faults: tuple[Fault, ...] = ()
+    """What should be there and is not."""
 
 
 class NotAReading(ValueError):  # noqa: N818 - it names what the payload is

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from ecc_listener.readings.reading import Reading
+from ecc_listener.readings.reading import Fault, Reading
 from ecc_listener.simulator.climate import (
     DAY_S,
     ROOMS,
@@ -32,6 +32,27 @@ _OLD_FIRMWARE_NUMBER = 6
 _ROOM_TEMPERATURE_C = 20.0
 
 
+class Measurement(NamedTuple):
+    """A reading that lacks nothing, field by field the same as a `Reading`."""
+
+    dew_point_f: float
+    temperature_f: float
+    humidity_percent: float
+    battery_v: float
+    battery_percent: float
+    rssi_dbm: int
+    sensor_name: str
+    location: str | None
+    mac: str | None
+    software_version: str | None
+    values: tuple[tuple[str, float], ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    def as_reading(self) -> Reading:
+        """Return it as a reading."""
+        return Reading(*self)
+
+
 class Device(NamedTuple):
     """One sensor: what it sends about itself, its battery, and what decides about its noise."""
 
@@ -52,19 +73,19 @@ def create_devices(count: int, seed: int = 0) -> tuple[Device, ...]:
     return tuple(_device(number, seed) for number in range(1, count + 1))
 
 
-def measure(device: Device, at: datetime) -> Reading:
+def measure(device: Device, at: datetime) -> Measurement:
     """Return what a sensor measures at a time, rounded as in its payload."""
     return measure_in(device, weather_at(at.timestamp()))
 
 
-def measure_in(device: Device, weather: Weather) -> Reading:
+def measure_in(device: Device, weather: Weather) -> Measurement:
     """Return the same from the weather at that time, which all sensors share."""
     room = climate_in(device.room, weather, device.seed)
     noise = random_bits(device.key, int(weather.at_s))
     temperature_c = room.temperature_c + ((noise & 0xFFFF) / 0xFFFF - 0.5) * 0.1
     humidity_percent = round(room.humidity_percent + ((noise >> 16 & 0xFFFF) / 0xFFFF - 0.5) * 0.5, 2)
     battery_v = round(_battery_v(device, weather.at_s, temperature_c), 2)
-    return Reading(
+    return Measurement(
         round(_fahrenheit(dew_point_c(temperature_c, humidity_percent)), 2),
         round(_fahrenheit(temperature_c), 2),
         humidity_percent,
@@ -79,7 +100,7 @@ def measure_in(device: Device, weather: Weather) -> Reading:
     )
 
 
-def encode(reading: Reading) -> bytes:
+def encode(reading: Measurement) -> bytes:
     """Return the payload that the firmware sends: 10 fields, or 7 if there is no software version."""
     line = (
         f"field1={reading.dew_point_f:.2f}&field2={reading.temperature_f:.2f}"
@@ -98,7 +119,7 @@ def payload_at(device: Device, at: datetime) -> bytes:
 
 def measure_all(
     sensors: Iterable[Device], start: datetime, end: datetime, interval: timedelta = INTERVAL
-) -> Iterator[tuple[int, Reading]]:
+) -> Iterator[tuple[int, Measurement]]:
     """Yield all readings from `start` to before `end`, as (microseconds since 1970, reading), in order."""
     sensors = tuple(sensors)
     for at_us in range(_us(start), _us(end), interval // timedelta(microseconds=1)):

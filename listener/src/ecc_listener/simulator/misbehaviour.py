@@ -8,9 +8,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ecc_listener.readings.reading import Reading
 from ecc_listener.simulator.climate import dew_point_c
-from ecc_listener.simulator.device import Device, charge_percent, encode, measure, payload_at
+from ecc_listener.simulator.device import Device, Measurement, charge_percent, encode, measure, payload_at
 
 CLASH, LOCKED_OUT = "clash", "locked-out"
 
@@ -19,8 +18,8 @@ _GARBAGE = (
     b"Hello from the kitchen",
     b"\x00\xff\xfe\x80 no text at all",
     b"field1=47.10&field2=73.45&field3",
-    b"field1=47.10&field2=nan&field3=39.17&field4=3.41&field5=93.53&field6=-67&field7=ECCTH01",
-    b"field1=47.10&field2=73.45&field3=139.17&field4=3.41&field5=93.53&field6=-67&field7=ECCTH01",
+    b"field1=47.10&field2=nan&field3=inf&field4=3.41&field5=93.53&field6=-67&field7=ECCTH01",
+    b"field1=47.10&field2=999&field3=139.17&field4=3.41&field5=93.53&field6=-67&field7=ECCTH01",
     b"field1=47.10&field2=73.45&field3=39.17&field4=3.41&field5=93.53&field6=-67&field7=",
     b'{"temperature": 73.45, "humidity": 39.17}',
     b"field1=" + b"9" * 5_000,
@@ -145,7 +144,7 @@ def _newer(turn: Turn) -> list[OutgoingMessage]:
     return [OutgoingMessage(b"&".join([b"field12=1013.25", *reversed(fields), b"field11=4.20"]))]
 
 
-def with_dew_point(reading: Reading) -> Reading:
+def with_dew_point(reading: Measurement) -> Measurement:
     """Return the reading with the dew point that its temperature and humidity have."""
     dew_c = dew_point_c((reading.temperature_f - 32) / 1.8, reading.humidity_percent)
     return reading._replace(dew_point_f=round(32 + 1.8 * dew_c, 2))

@@ -25,7 +25,7 @@ from ecc_listener.storage.connection import StoreError, archive_marker, atomic
 from ecc_listener.storage.corruption import SIDE_FILES
 from ecc_listener.storage.files import archives
 from ecc_listener.storage.migrate import add_columns, extra_columns, migrate
-from ecc_listener.storage.schema import CARRIED, STAYING, columns
+from ecc_listener.storage.schema import CARRIED, ORIGINAL, columns
 
 CHECKED_EVERY = 1000
 """Readings between two checks of the size, as in the original."""
@@ -79,7 +79,7 @@ def prepare_next_file(
             rows = connection.execute(f"SELECT {columns_and_rows.replace('*', names, 1)}")
             places = ", ".join("?" * len(rows.description))
             next_one.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", rows)
-        for table in STAYING if has_extra_columns else ():
+        for table in ORIGINAL if has_extra_columns else ():
             add_columns(next_one, table, extra_columns(connection, table))
         new.chmod(stat.S_IMODE(database.stat().st_mode) | stat.S_IWUSR)
 

@@ -47,6 +47,7 @@ class Rows:
         """Insert readings in their order; return what is then known of their sensors."""
         sensors: dict[str, _Sensor] = {}
         rows: list[tuple[object, ...]] = []
+        values: list[tuple[object, ...]] = []
         for arrived_us, reading in arrivals:
             name = reading.sensor_name
             known = sensors.get(name) or self._sensors.get(name) or _look_up(connection, name)
@@ -57,7 +58,7 @@ class Rows:
                 _insert_rows(connection, rows)
                 rows.clear()
                 utc = self._free_utc(connection, name, arrived_us, archived_utc)
-            said: _About = reading[7:]
+            said: _About = reading[7:10]
             if said != noted:
                 # What a message doesn't say (older firmware) has not changed.
                 about = tuple(old if new is None else new for new, old in zip(said, about, strict=True))
@@ -65,8 +66,11 @@ class Rows:
                     _insert_about(connection, name, arrived_us, about)
                 noted = about
             rows.append((utc, *reading[:7]))
+            if reading.values:
+                values += [(utc, name, *one) for one in reading.values]
             sensors[name] = (max(last_utc, utc), noted, about, archived_utc)
         _insert_rows(connection, rows)
+        connection.executemany("INSERT OR REPLACE INTO main.ECCValue VALUES (?, ?, ?, ?)", values)
         return sensors
 
     def _free_utc(self, connection: sqlite3.Connection, name: str, time_us: int, archived_utc: str) -> str:

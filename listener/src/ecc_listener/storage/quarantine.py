@@ -1,11 +1,14 @@
-"""Rejected messages: kept as they arrived, up to a limit, and decoded again on request.
+"""Messages that are no reading, or not a complete one: kept as they arrived, up to a limit.
 
-The table is `ECCRejected`. Its limits in bytes and age prevent a faulty sensor from filling the disk; what is
-deleted is counted in `ECCCounter` as `rejected dropped`.
+The table is `ECCRejected`. Rejected messages are decoded again on request. `replayedUTC` is when a message
+became a reading: for an incomplete one, of which all that is possible is stored, that is when it arrived.
+
+Limits in bytes and age prevent a faulty sensor from filling the disk; what is deleted is counted in
+`ECCCounter` as `rejected dropped`.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ecc_listener.readings.reading import NotAReading, Reading
@@ -19,8 +22,12 @@ _SIZE = f"length(payload) + length(topic) + length(reason) + {_ROW_BYTES}"
 _WAITING = "replayedUTC IS NULL AND reason <> ?"
 
 
+REALLY_REJECTED = "replayedUTC IS NOT receivedUTC"
+"""SQL condition: the message was rejected as a whole."""
+
+
 class Rejected(NamedTuple):
-    """A message that isn't a reading, when it arrived (microseconds since 1970), and the reason."""
+    """A message with something wrong, when it arrived (microseconds since 1970), and what is wrong."""
 
     arrived_us: int
     topic: str
@@ -54,6 +61,15 @@ def insert(connection: sqlite3.Connection, rejected: list[Rejected]) -> int:
         )
         size += len(payload) + len(topic) + len(reason) + _ROW_BYTES
     return size
+
+
+def insert_incomplete(connection: sqlite3.Connection, incomplete: Sequence[Rejected]) -> int:
+    """Store messages of which a part is a reading; return their size in bytes."""
+    connection.executemany(
+        "INSERT INTO ECCRejected VALUES (?1, ?2, ?3, ?4, ?1)",
+        [(utc_text(arrived_us), *message) for arrived_us, *message in incomplete],
+    )
+    return sum(len(one.payload) + len(one.topic) + len(one.reason) + _ROW_BYTES for one in incomplete)
 
 
 def _is_kept(connection: sqlite3.Connection, topic: str, payload: bytes) -> bool:

@@ -125,6 +125,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         WHERE NOT EXISTS (SELECT 1 FROM ECCTempHum WHERE sensorName = before.sensorName)
         """,
     ),
+    # 6: numbers that a sensor sends beyond the original's columns, each with the key of its reading.
+    (
+        """
+        CREATE TABLE ECCValue (
+            recordWrittenUTC TEXT NOT NULL, sensorName TEXT NOT NULL, field TEXT NOT NULL,
+            value REAL NOT NULL, PRIMARY KEY (sensorName, recordWrittenUTC, field))
+        """,
+    ),
 )
 
 CREATE = re.compile(r"\s*CREATE (TABLE|VIEW|INDEX)( IF NOT EXISTS)? (\w+)")
@@ -135,7 +143,9 @@ NOTED_GARBLED = "texts in another encoding"
 NOTED = (NOTED_ROW, NOTED_IRREGULAR, NOTED_UNREADABLE, NOTED_GARBLED)
 """Names in `ECCCounter` for what was found in the rows of this file: see irregularity.py."""
 
-STAYING = ("ECCTempHum", "ECCTempHumSensor")
+ORIGINAL = ("ECCTempHum", "ECCTempHumSensor")
+"""The original's tables, to which somebody may have added columns."""
+STAYING = (*ORIGINAL, "ECCValue")
 """Tables whose rows stay in the file in which they were written, when it becomes an archive."""
 
 CARRIED = {

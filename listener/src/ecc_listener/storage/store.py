@@ -9,7 +9,7 @@ import logging
 import os
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -38,6 +38,8 @@ class Burst(NamedTuple):
     readings: list[Arrival]
     rejected: list[Rejected]
     packets: list[Packet]
+    incomplete: Sequence[Rejected] = ()
+    """The messages of some of the readings, with what these lack."""
 
 
 class Store:
@@ -104,6 +106,8 @@ class Store:
             with atomic(connection):
                 sensors = self._rows.insert(connection, burst.readings)
                 quarantine_bytes = self._quarantine_bytes + quarantine.insert(connection, burst.rejected)
+                if burst.incomplete:
+                    quarantine_bytes += quarantine.insert_incomplete(connection, burst.incomplete)
                 excess_bytes = quarantine_bytes - self._max_quarantine_bytes
                 if excess_bytes > 0:
                     quarantine_bytes -= quarantine.drop_oldest(connection, excess_bytes)

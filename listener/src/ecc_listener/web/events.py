@@ -13,6 +13,7 @@ from ecc_listener.notifications import table
 from ecc_listener.notifications.notice import KINDS, Notice
 from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.storage.connection import StoreError, utc_text, utc_us
+from ecc_listener.storage.quarantine import REALLY_REJECTED
 from ecc_listener.web.reader import reading
 from ecc_listener.web.responses import data, page, preferences_of, requested_count, wants_json
 
@@ -56,7 +57,7 @@ def read(connection: sqlite3.Connection, count: int) -> Events:
     """Return the newest `count` of each."""
     query = "SELECT addedUTC, subject FROM ECCMail ORDER BY number DESC LIMIT ?"
     mails = [Mail(utc_us(utc), subject) for utc, subject in connection.execute(query, (count,))]
-    kept: int = connection.execute("SELECT count(*) FROM ECCRejected").fetchone()[0]
+    kept: int = connection.execute(f"SELECT count(*) FROM ECCRejected WHERE {REALLY_REJECTED}").fetchone()[0]
     dropped = "SELECT coalesce(sum(value), 0) FROM ECCCounter WHERE name = 'rejected dropped'"
     dropped_count: int = connection.execute(dropped).fetchone()[0]
     notices = table.newest(connection, count)

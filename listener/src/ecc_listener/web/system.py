@@ -13,6 +13,7 @@ from ecc_listener.notifications import outbox
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError, utc_text
 from ecc_listener.storage.files import archives
+from ecc_listener.storage.quarantine import REALLY_REJECTED
 from ecc_listener.web.backup_folder import BackupFolder
 from ecc_listener.web.reader import reading
 from ecc_listener.web.responses import data, page, wants_json
@@ -91,8 +92,8 @@ def _counts(connection: sqlite3.Connection, snapshot: Snapshot) -> _Counts:
         for hours in (1, 24)
     ]
     since = utc_text(snapshot.at_us - 24 * _HOUR_US)
-    query = "SELECT count(*) FROM (SELECT 1 FROM ECCRejected WHERE receivedUTC >= ? LIMIT ?)"
-    rejected: int = connection.execute(query, (since, _MAX_COUNTED)).fetchone()[0]
+    some = f"SELECT 1 FROM ECCRejected WHERE receivedUTC >= ? AND {REALLY_REJECTED} LIMIT ?"
+    rejected: int = connection.execute(f"SELECT count(*) FROM ({some})", (since, _MAX_COUNTED)).fetchone()[0]
     channels = outbox.states(connection)
     sent_us = max((channel.last_sent_us for channel in channels if channel.last_sent_us), default=None)
     waiting = max((channel.waiting for channel in channels), default=0)

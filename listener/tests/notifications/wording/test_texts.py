@@ -40,6 +40,7 @@ FULL: dict[str, Details] = {
     "limits_file": {"problems": "[Office] too clod: there is no such line", "file": "limits"},
     "mail": {"fault": "the password is wrong"},
     "clock": {"jump_s": -7200},
+    "incomplete": VALUES | {"lacking": "battery charge", "reason": "field5 (battery charge) is missing"},
     "new_many": {"count": 1, "examples": "A, B, C"},
 }
 """What the watch knows of each kind, with the numbers at which words go wrong."""

@@ -26,6 +26,7 @@ from ecc_listener.notifications.table import open_now
 from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.storage.connection import connect_readonly, utc_text
 from ecc_listener.storage.files import archives
+from ecc_listener.storage.quarantine import REALLY_REJECTED
 
 _PR_SET_PDEATHSIG = 1
 _MAX_OPEN = 20
@@ -60,7 +61,7 @@ def gather(request: dict[str, Any], zone: tzinfo) -> Week:
         notices = [notice for notice in open_now(connection) if not KINDS[notice.kind].is_event]
         notices.sort(key=lambda notice: KINDS[notice.kind].rank)
         rejected = connection.execute(
-            "SELECT count(*) FROM ECCRejected WHERE receivedUTC >= ? AND receivedUTC < ?",
+            f"SELECT count(*) FROM ECCRejected WHERE receivedUTC BETWEEN ? AND ? AND {REALLY_REJECTED}",
             (utc_text(start_us), utc_text(end_us)),
         ).fetchone()[0]
     history = History(database)
