@@ -72,7 +72,7 @@ VERBS = {
     "status": Verb(
         "commands.status",
         "show the connection, the last message, the sensors and the sizes on one screen",
-        ("log_file_path", *_DATABASE, "backup_folder", "health_file_path"),
+        ("log_file_path", *_DATABASE, "limits_file_path", "backup_folder", "health_file_path"),
         has_arguments=True,
     ),
     "web": Verb(

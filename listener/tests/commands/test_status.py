@@ -63,6 +63,20 @@ def test_all_on_one_screen(settings: Settings) -> None:
     )
 
 
+def test_a_value_beyond_its_limit_is_said_in_place_of_all_is_well(settings: Settings) -> None:
+    well(settings)
+    store = Store(settings.database_file_path, 1_000_000)
+    cold = decode(OFFICE)._replace(temperature_f=33.1, battery_percent=4.0)
+    store.commit(Burst(1, [Arrival(NOW_US, cold)], [], []), 0)
+    store.close()
+    text = shown(settings)
+    assert text.startswith("2 values are beyond their limits\n")
+    assert "  - ECCTH01 (Office): 33.1 °F, colder than 35.0 °F\n" in text
+    assert "  - ECCTH01 (Office): battery at 4 %, below 20 %\n" in text
+    settings.limits_file_path.write_text("[Office]\ntoo cold = off\nbattery low = off\n")
+    assert shown(settings).startswith("All is well\n")
+
+
 def test_before_the_first_reading_it_says_what_to_do(settings: Settings) -> None:
     well(settings, last_message_utc=None)
     stored(settings)

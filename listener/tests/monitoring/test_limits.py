@@ -119,3 +119,19 @@ def test_the_mistakes_that_are_told_are_few_and_short() -> None:
     file = LimitsFile("[everywhere]\n" + "".join(f"x{number} = {'9' * 500}\n" for number in range(100)))
     assert len(file.problems) == 5
     assert all(len(one) <= 200 for one in file.problems)
+
+
+def test_further_numbers_get_names_by_sensor_location_and_everywhere() -> None:
+    file = LimitsFile(
+        "[everywhere]\nname field11 = Pressure, hPa\nname LUX = Light\n"
+        "[Office]\nname field11 = Air pressure, mbar\n[ECCTH02]\nname lux = Sun, lx\n"
+    )
+    assert file.problems == []
+    assert file.field_names("ECCTH01", None) == {"field11": ("Pressure", "hPa"), "lux": ("Light", "")}
+    assert file.field_names("ECCTH02", "Office") == {"field11": ("Air pressure", "mbar"), "lux": ("Sun", "lx")}
+
+
+@pytest.mark.parametrize("value", ["", ", hPa", "x" * 41, f"Pressure, {'x' * 41}"])
+def test_a_name_that_cannot_be_shown_is_a_mistake(value: str) -> None:
+    (problem,) = LimitsFile(f"[everywhere]\nname field11 = {value}\n").problems
+    assert problem.endswith("must be like Pressure, hPa")

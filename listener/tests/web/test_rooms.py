@@ -48,6 +48,118 @@ def test_each_room_with_all_that_its_sensor_says(house: House) -> None:
     assert f"{said} Battery 94 % Signal good just now" in shown
 
 
+def test_the_range_of_a_day_is_that_of_all_readings(house: House) -> None:
+    half_hour = house.now_us - 30 * MINUTE_US
+    # Neither the first reading of its half hour, nor the newest one.
+    for at_us, temperature_f in ((half_hour, 71.0), (half_hour + MINUTE_US, 52.0), (half_hour + 2, 71.0)):
+        house.stored((at_us, READING._replace(temperature_f=temperature_f)))
+    viewer = house.viewer()
+    assert "24 hours 52 to 73 °F" in text_of(viewer.get("/"))
+    assert program(viewer, "/")["rooms"][0]["range_24h_f"] == [52.0, 73.45]
+    # The newest one counts at once, in a half hour that was read before.
+    house.stored((house.now_us + MINUTE_US, READING._replace(temperature_f=80.2)))
+    house.now_us += MINUTE_US
+    house.well()
+    assert "24 hours 52 to 80 °F" in text_of(viewer.get("/"))
+    # A day later, none of them does.
+    house.now_us += 24 * 60 * MINUTE_US
+    assert "24 hours" not in text_of(viewer.get("/"))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"temperature_f": 33.1}, "33.1 °F, colder than 35.0 °F"),
+        ({"temperature_f": 110.0}, "110.0 °F, warmer than 105.0 °F"),
+        ({"battery_percent": 0.0}, "battery at 0 %, below 20 %"),
+        ({"humidity_percent": 97.0}, "humidity 97 %, above 95 %"),
+    ],
+)
+def test_all_is_well_is_never_said_above_a_card_that_shows_otherwise(
+    house: House, value: dict[str, float], said: str
+) -> None:
+    house.stored(
+        (
+            house.now_us + MINUTE_US,
+            READING._replace(**value),  # type: ignore[arg-type]
+        )
+    )
+    house.now_us += MINUTE_US
+    house.well()
+    viewer = house.viewer()
+    text = text_of(viewer.get("/"))
+    assert text.count("1 value is beyond its limit") == 1
+    assert f"Office: {said}" in text
+    # The card itself says it, too.
+    assert f"Office ECCTH01 {said[:1].upper()}{said[1:]} Temperature" in text
+    seen = program(viewer, "/")
+    assert seen["is_well"] is False
+    # Once a rule is sure, there is only its problem.
+    kind = seen["troubles"][0]["kind"]
+    noticed(house, notice(house, 1, kind, "ECCTH01", **value, limit=0.0))
+    text = text_of(viewer.get("/"))
+    assert "1 problem needs attention" in text
+    assert said not in text
+
+
+def test_the_limits_file_decides_what_is_beyond(house: House) -> None:
+    limits = house.folder / "limits.ini"
+    limits.write_text("[Office]\ntoo hot = 22 C for 2 h\n")
+    house.stored((house.now_us + MINUTE_US, READING._replace(temperature_f=73.0, battery_percent=3.0)))
+    house.now_us += MINUTE_US
+    house.well()
+    viewer = house.viewer()
+    text = text_of(viewer.get("/"))
+    assert "2 values are beyond their limits" in text
+    assert "Office: 73.0 °F, warmer than 71.6 °F You get a message if it stays like that." in text
+    # An edit counts without a new reading.
+    limits.write_text("[Office]\ntoo hot = off\nbattery low = off\n")
+    house.now_us += MINUTE_US
+    house.well()
+    assert "All is well" in text_of(viewer.get("/"))
+    limits.write_text("[ECCTH01]\nwatch = no\n")
+    house.now_us += MINUTE_US
+    house.well()
+    assert "All is well" in text_of(viewer.get("/"))
+
+
+def test_what_no_limit_is_set_for_says_how_to_hide_it(house: House) -> None:
+    house.stored((house.now_us + MINUTE_US, READING._replace(temperature_f=20.0)))
+    house.now_us += MINUTE_US
+    house.well()
+    text = text_of(house.viewer().get("/"))
+    assert 'If it is usual there, write "too cold = off" below [ECCTH01] in that file.' in text
+
+
+def test_a_further_number_with_a_name_is_on_the_card(house: House) -> None:
+    limits = house.folder / "limits.ini"
+    limits.write_text("[everywhere]\nname field11 = Pressure, hPa\n[ECCTH01]\nname LUX = Light\n")
+    values = (("Lux", 300.0), ("field11", 1013.25), ("field12", 4.0))
+    house.stored((house.now_us + MINUTE_US, READING._replace(values=values)))
+    house.now_us += MINUTE_US
+    house.well()
+    viewer = house.viewer()
+    text = text_of(viewer.get("/"))
+    assert "Light 300 Pressure 1013.25 hPa" in text
+    assert "field12" not in text
+    assert program(viewer, "/")["rooms"][0]["values"] == {"Light": 300.0, "Pressure": 1013.25}
+
+
+def test_a_card_leaves_out_what_a_sensor_does_not_send(house: House) -> None:
+    lacks = {"dew_point_f": None, "humidity_percent": None, "battery_v": None, "battery_percent": None}
+    house.stored(
+        (
+            house.now_us + MINUTE_US,
+            READING._replace(**lacks, rssi_dbm=None),  # type: ignore[arg-type]
+        )
+    )
+    house.now_us += MINUTE_US
+    house.well()
+    shown = text_of(house.viewer().get("/"))
+    assert "All is well" in shown
+    assert "Temperature 73.5 °F rising 24 hours 70 to 73 °F just now" in shown
+
+
 def test_all_is_well_in_one_line(house: House) -> None:
     shown = text_of(house.viewer().get("/"))
     assert "All is well 1 sensor, newest reading just now" in shown

@@ -4,6 +4,7 @@ import argparse
 import json
 import sqlite3
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,9 @@ from ecc_listener import health
 from ecc_listener.backup.create import newest_backup_time
 from ecc_listener.history.query import History
 from ecc_listener.local_time import local_zone
+from ecc_listener.monitoring.beyond import BEYOND, USUAL, beyond_limits, in_words
+from ecc_listener.monitoring.limits import DEFAULT, LimitsFile
+from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.notifications import outbox, table
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.notifications.status import OFF, mail_fault, mail_state
@@ -76,6 +80,8 @@ class Status:
     last_backup_utc: str | None
     mail: str
     notices: list[OpenNotice]
+    beyond: list[str]
+    """Values that are beyond a limit now, and may not last."""
     sensors: list[Sensor]
 
 
@@ -99,7 +105,7 @@ def read_status(settings: Settings, now: datetime) -> Status:
     """Return the status; `fault` names what can't be read."""
     current = health.read(settings.health_file_path)
     status = Status(
-        health.check(settings.health_file_path, now), None, None, 0, 0, 0, 0, 0, 0, 0, None, OFF, [], []
+        health.check(settings.health_file_path, now), None, None, 0, 0, 0, 0, 0, 0, 0, None, OFF, [], [], []
     )
     if current:
         status.last_message_utc, status.last_sensor = current.last_message_utc, current.last_sensor
@@ -115,6 +121,9 @@ def read_status(settings: Settings, now: datetime) -> Status:
             _read(connection, status, midnight)
             channels = outbox.states(connection)
             notices = table.open_now(connection)
+            limits = WatchedFile(settings.limits_file_path, is_created=False).limits
+            known = {(notice.kind, notice.subject) for notice in notices}
+            status.beyond = [line for one in status.sensors for line in _beyond(one, limits, known)]
         today_us = int(midnight.timestamp()) * 1_000_000
         history = History(settings.database_file_path)
         status.rows_today = history.count(today_us, today_us + _DAY_US)
@@ -134,6 +143,14 @@ def read_status(settings: Settings, now: datetime) -> Status:
 def _damaged(database: Path) -> str | None:
     names = ", ".join(path.name for path in set_aside_files(database))
     return f"{names} is damaged; `make recover` recovers its readings" if names else None
+
+
+def _beyond(sensor: Sensor, limits: LimitsFile, known: set[tuple[str, str]]) -> Iterator[str]:
+    allowed = limits.merge(sensor.name, sensor.location, USUAL | DEFAULT) or {}
+    values = sensor.temperature_f, sensor.humidity_percent, sensor.battery_percent
+    for one in beyond_limits(*values, allowed):
+        if (one.kind, sensor.name) not in known:
+            yield f"{_label(sensor)}: {in_words(one, lambda value_f: f'{value_f:.1f} °F')}"
 
 
 def _open(notice: Notice, now_us: int) -> OpenNotice:
@@ -160,6 +177,8 @@ def format_lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
     if status.fault:
         is_listed = any(notice.headline == status.fault for notice in status.notices)
         summary = f"{bad}Needs attention{'' if is_listed else f': {status.fault}'}{plain}"
+    elif status.beyond:
+        summary = BEYOND[len(status.beyond) > 1].format(len(status.beyond))
     last = "none yet"
     if status.last_message_utc:
         by = status.last_sensor or "an unknown sensor"
@@ -170,6 +189,8 @@ def format_lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
         summary,
         *(f"  - {notice.headline}. {notice.advice}" for notice in status.notices[:_MANY_NOTICES]),
         *([f"  and {more} more"] if (more := len(status.notices) - _MANY_NOTICES) > 0 else []),
+        *(f"  - {line}" for line in status.beyond[:_MANY_NOTICES]),
+        *([f"  and {more} more values"] if (more := len(status.beyond) - _MANY_NOTICES) > 0 else []),
         "",
         f"Last message  {last}",
         f"Today         {status.rows_today:,} readings, {status.rejected_today:,} rejected",

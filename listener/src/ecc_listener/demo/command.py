@@ -161,7 +161,7 @@ class _Demonstration:
         until_s = self.started_s + seconds if seconds else float("inf")
         self.progress.say(_introduction(self.plan, self.processes, self.speed, seconds))
         self.plan = replace(self.plan, start=clock.moment() + self.offset)
-        screen = Screen(self.plan, self.processes.database, clock, self.mailbox, self.progress)
+        screen = Screen(self.plan, self.processes, clock, self.mailbox, self.progress)
         self.before = screen.before
         simulation = Simulation(self.plan, self.clients, time.monotonic())
         while time.monotonic() < until_s:

@@ -84,7 +84,7 @@ class Processes:
         self.database = folder / "ECCTempHum.sqlite3"
         self.log = folder / "ECCMQTTIoT.log"
         self._health_path = folder / "ECCMQTTIoT_Health.json"
-        self._limits_path = folder / "ECCMQTTIoT_Limits.ini"
+        self.limits_path = folder / "ECCMQTTIoT_Limits.ini"
         self._mail_url = mail_url
         self._children: dict[str, tuple[child_process.Child, Path]] = {}
 
@@ -98,8 +98,8 @@ class Processes:
         )
         _write_private(self.folder / "ECCMQTTIoT_Credentials.txt", f"{_USERNAME},{password}\n")
         _write_private(self.folder / "apprise_urls", f"{self._mail_url}\n")
-        if not self._limits_path.exists():
-            self._limits_path.write_text(LIMITS)
+        if not self.limits_path.exists():
+            self.limits_path.write_text(LIMITS)
         return self
 
     def __exit__(
@@ -183,7 +183,7 @@ class Processes:
         return {
             "database_file_path": self.database,
             "health_file_path": self._health_path,
-            "limits_file_path": self._limits_path,
+            "limits_file_path": self.limits_path,
             "backup_folder": self.folder / "backup",
         }
 

@@ -13,8 +13,12 @@ from typing import Any, NamedTuple
 
 from ecc_listener.demo.clock import FastClock
 from ecc_listener.demo.mailbox import Mailbox
+from ecc_listener.demo.processes import Processes
 from ecc_listener.demo.table import Line, events, mail, plain, status, table
 from ecc_listener.local_time import local_zone
+from ecc_listener.monitoring.beyond import USUAL, beyond_limits, in_words
+from ecc_listener.monitoring.limits import DEFAULT
+from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.notifications.notice import KINDS, Notice
 from ecc_listener.notifications.table import open_now
 from ecc_listener.notifications.wording.texts import describe
@@ -56,12 +60,13 @@ class Screen:
     """Shows what the database has."""
 
     def __init__(
-        self, plan: Plan, database: Path, clock: FastClock, mailbox: Mailbox, progress: Progress
+        self, plan: Plan, processes: Processes, clock: FastClock, mailbox: Mailbox, progress: Progress
     ) -> None:
         """Show what is stored from now on."""
-        self.before = count(database)
+        self.before = count(processes.database)
         self._plan = plan
-        self._database = database
+        self._database = processes.database
+        self._limits = WatchedFile(processes.limits_path, is_created=False)
         self._clock = clock
         self._mailbox = mailbox
         self._progress = progress
@@ -90,9 +95,10 @@ class Screen:
         notices = [one for one in open_now(connection) if not KINDS[one.kind].is_event]
         names = [sensor.name for sensor in self._plan.sensors]
         lines = [line for name in names if (line := _latest(connection, name, notices))]
-        headlines = [describe(one, now_us, self._zone).headline for one in notices[:_SHOWN_OPEN]]
-        if len(notices) > _SHOWN_OPEN:
-            headlines.append(f"and {len(notices) - _SHOWN_OPEN} more")
+        headlines = [describe(one, now_us, self._zone).headline for one in notices]
+        headlines += [headline for line in lines for headline in self._beyond(line)]
+        if len(headlines) > _SHOWN_OPEN:
+            headlines[_SHOWN_OPEN:] = [f"and {len(headlines) - _SHOWN_OPEN} more"]
         seed = self._plan.sensors[0].seed
         happening = events([one.room for one in self._plan.sensors], room_time, seed)
         stored = count(self._database, after=self.before)
@@ -105,6 +111,17 @@ class Screen:
             "",
             *status(headlines),
             f"{counted} Ctrl-C ends it.",
+        ]
+
+    def _beyond(self, line: Line) -> list[str]:
+        """Return what is beyond a limit, and not a problem yet."""
+        self._limits.reload()
+        allowed = self._limits.limits.merge(line.name, line.location, USUAL | DEFAULT) or {}
+        found = beyond_limits(line.temperature_f, line.humidity_percent, line.battery_percent, allowed)
+        return [
+            f"{line.location or line.name}: {in_words(one, '{:.1f} °F'.format)}"
+            for one in found
+            if one.kind not in line.problems
         ]
 
     def _new(self, connection: sqlite3.Connection) -> list[Line]:

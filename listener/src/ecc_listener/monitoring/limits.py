@@ -15,6 +15,7 @@ _LIMIT = re.compile(
 )
 _MAX_PROBLEMS = 5
 _MAX_MERGED = 10_000
+_MAX_LABEL = 40
 
 
 class Limit(NamedTuple):
@@ -22,6 +23,13 @@ class Limit(NamedTuple):
 
     value: float
     for_us: int = 0
+
+
+class FieldName(NamedTuple):
+    """What a further number of a sensor is called, and its unit, which may be empty."""
+
+    label: str
+    unit: str
 
 
 Limits = dict[str, Limit]
@@ -80,6 +88,7 @@ class LimitsFile:
         """Parse the text; `problems` has one line for each mistake, and all other lines are in effect."""
         self.problems: list[str] = []
         self._sections: dict[str, dict[str, Limit | None]] = {}
+        self._field_names: dict[str, dict[str, FieldName]] = {}
         self._merged: dict[tuple[str, str | None], Limits | None] = {}
         parser = ConfigParser(interpolation=None, inline_comment_prefixes=("#",), default_section="\0")
         try:
@@ -89,7 +98,10 @@ class LimitsFile:
         for section in parser.sections():
             found = self._sections.setdefault(section.strip().casefold(), {})
             for option, value in parser.items(section):
-                self._parse(found, section, option, value or "")
+                if option.startswith("name "):
+                    self._parse_field_name(section, option, value or "")
+                else:
+                    self._parse(found, section, option, value or "")
 
     def of(self, name: str, location: str | None) -> Limits | None:
         """Return the limits of a sensor; None if it isn't monitored at all."""
@@ -97,11 +109,19 @@ class LimitsFile:
         if key not in self._merged:
             if len(self._merged) > _MAX_MERGED:  # Names come from the network.
                 self._merged.clear()
-            self._merged[key] = self._merge(name, location)
+            self._merged[key] = self.merge(name, location, DEFAULT)
         return self._merged[key]
 
-    def _merge(self, name: str, location: str | None) -> Limits | None:
-        merged: dict[str, Limit | None] = dict(DEFAULT)
+    def field_names(self, name: str, location: str | None) -> dict[str, FieldName]:
+        """Return what the further numbers of a sensor are called, by their fields in lower case."""
+        merged: dict[str, FieldName] = {}
+        for section in (EVERYWHERE, location, name):
+            merged |= self._field_names.get((section or "").casefold(), {})
+        return merged
+
+    def merge(self, name: str, location: str | None, usual: Limits) -> Limits | None:
+        """Return the limits of a sensor on top of usual ones; None if it isn't monitored at all."""
+        merged: dict[str, Limit | None] = dict(usual)
         for section in (EVERYWHERE, location, name):
             if section:
                 merged |= self._sections.get(section.casefold(), {})
@@ -112,7 +132,7 @@ class LimitsFile:
     def _parse(self, found: dict[str, Limit | None], section: str, option: str, value: str) -> None:
         kind = "_".join(option.split())
         if kind not in FROM_LIMITS | {"watch"}:
-            names = ", ".join(one.replace("_", " ") for one in (*_FORMS, "jumps", "watch"))
+            names = ", ".join(one.replace("_", " ") for one in (*_FORMS, "jumps", "watch", "name FIELD"))
             self._add_problem(f"[{section}] {option}: unknown limit; allowed are {names}")
         elif value.casefold() in _OFF:
             found[kind] = None
@@ -128,6 +148,14 @@ class LimitsFile:
                 self._add_problem(f"[{section}] {option} = {value}: must be like {example}, or off")
             else:
                 found[kind] = limit
+
+    def _parse_field_name(self, section: str, option: str, value: str) -> None:
+        label, _, unit = (part.strip() for part in value.partition(","))
+        if 0 < len(label) <= _MAX_LABEL and len(unit) <= _MAX_LABEL:
+            field = option.removeprefix("name ").strip()
+            self._field_names.setdefault(section.strip().casefold(), {})[field] = FieldName(label, unit)
+        else:
+            self._add_problem(f"[{section}] {option} = {value}: must be like Pressure, hPa")
 
     def _add_problem(self, problem: str) -> None:
         if len(self.problems) < _MAX_PROBLEMS:

@@ -33,6 +33,7 @@ EXAMPLE = """\
 #   jumps                yes or off: repeated changes that are impossible in a room
 #   silent               three of the sensor's own intervals unless you set a time, such as "2 h", or "off"
 #   watch                "no" ignores a sensor completely, for example one that was removed
+#   name FIELD           shows a further number that a sensor sends, under a name and with a unit
 
 [everywhere]
 battery low = 20 %
@@ -51,19 +52,22 @@ frozen = 6 h
 
 #[ECCTH07]
 #watch = no
+
+#[ECCTH08]
+#name field11 = Pressure, hPa
 """
 
 
 class WatchedFile:
     """One limits file; `limits` is its newest valid content."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the file, or create it."""
+    def __init__(self, path: Path, *, is_created: bool = True) -> None:
+        """Read the file; if there is none, create it or go on as if it were as delivered."""
         self.path = path
         self.limits = LimitsFile(EXAMPLE)
         self.problems: tuple[str, ...] = ()
         self._seen: tuple[int, int, int] | None = None
-        if not path.exists():
+        if is_created and not path.exists():
             with suppress(OSError):
                 path.write_text(EXAMPLE, encoding="utf-8")
         self.reload()

@@ -9,6 +9,8 @@ from ecc_listener.web.latest import Room
 from ecc_listener.web.preferences import Preferences
 
 _STEP, _HEIGHT, _MARGIN = 2, 64, 6
+_LEAST_SLOTS = 2
+"""Half hours with a reading that make a range and a line."""
 
 _LEAST_SPAN_F = 6.0
 """So that a steady temperature doesn't look like a storm."""
@@ -31,6 +33,8 @@ class Card(NamedTuple):
     humidity_percent: float | None
     dew_point_f: float | None
     range: str | None
+    values: tuple[tuple[str, str], ...]
+    """Further numbers: a name, and a value with its unit."""
     line: str
     area: str
     battery_percent: float | None
@@ -54,6 +58,7 @@ def card(room: Room, problems: Sequence[str], preferences: Preferences) -> Card:
         humidity_percent=room.humidity_percent,
         dew_point_f=room.dew_point_f,
         range=_range(room, preferences),
+        values=tuple((one.label, f"{one.value:.6g} {one.unit}".strip()) for one in room.values),
         line=line,
         area=area,
         battery_percent=room.battery_percent,
@@ -90,10 +95,9 @@ def _trend(trend_f_per_h: float | None) -> str | None:
 
 
 def _range(room: Room, preferences: Preferences) -> str | None:
-    values = [sample[0] for sample in room.day if sample]
-    if len(values) < 2:  # noqa: PLR2004 - one value is not a range
+    if len([sample for sample in room.day if sample]) < _LEAST_SLOTS or room.range_f is None:
         return None
-    low, high = (f"{preferences.degrees(one):.0f}" for one in (min(values), max(values)))
+    low, high = (f"{preferences.degrees(one):.0f}" for one in room.range_f)
     return (f"{low} to {high} {preferences.unit}" if low != high else f"{low} {preferences.unit}").replace(
         "-", "\N{MINUS SIGN}"
     )
@@ -101,11 +105,11 @@ def _range(room: Room, preferences: Preferences) -> str | None:
 
 def _paths(room: Room) -> tuple[str, str]:
     """Return the last day's temperature as a line with gaps, and the area below it, slot by slot."""
-    values = [sample[0] for sample in room.day if sample]
-    if len(values) < 2:  # noqa: PLR2004 - one value is not a line
+    if len([sample for sample in room.day if sample]) < _LEAST_SLOTS or room.range_f is None:
         return "", ""
-    middle = (min(values) + max(values)) / 2
-    span = max(_LEAST_SPAN_F, max(values) - min(values))
+    low_f, high_f = room.range_f
+    middle = (low_f + high_f) / 2
+    span = max(_LEAST_SPAN_F, high_f - low_f)
     scale = (_HEIGHT - 2 * _MARGIN) / span
     line = area = ""
     start = 0
@@ -113,7 +117,9 @@ def _paths(room: Room) -> tuple[str, str]:
     for slot, sample in enumerate((*room.day, None)):
         if sample:
             start = start if stretch else slot * _STEP
-            stretch.append(round(_HEIGHT / 2 - (sample[0] - middle) * scale))
+            # The end that is farther out, so that the line shows what the range says.
+            farther_f = max(sample, key=lambda value_f: abs(value_f - middle))
+            stretch.append(round(_HEIGHT / 2 - (farther_f - middle) * scale))
         elif stretch:
             steps = " ".join(f"{_STEP} {y - before}" for before, y in pairwise(stretch)) or "1 0"
             path = f"M{start} {stretch[0]}l{steps}"

@@ -1,14 +1,16 @@
-"""Each sensor's newest reading, and one sample for each half hour of its last day.
+"""Each sensor's newest reading, and the temperatures of its last day by half hours.
 
-A sample is one search in the index, however many readings there are, and is taken once: the past doesn't
-change.
+A half hour is one search in the index, and is read once: the past doesn't change.
 """
 
 import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ecc_listener.monitoring.beyond import USUAL, Beyond, beyond_limits
+from ecc_listener.monitoring.limits import DEFAULT, LimitsFile
 from ecc_listener.storage.connection import utc_text, utc_us
+from ecc_listener.storage.values import YEAR_BEYOND
 
 SLOT_US = 1_800_000_000
 SLOTS = 48
@@ -22,11 +24,20 @@ _LATEST = """
 """
 _BETWEEN = "FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ?"
 _KNOWN = f"{_BETWEEN} AND temperatureF IS NOT NULL ORDER BY recordWrittenUTC"
-_FIRST = f"SELECT temperatureF, relHumidityPercent {_KNOWN} LIMIT 1"
+_ENDS = f"SELECT min(temperatureF), max(temperatureF) {_BETWEEN}"
+_NAMED = "SELECT lower(field), value FROM ECCValue WHERE sensorName = ? AND recordWrittenUTC = ?"
 _LAST = f"SELECT recordWrittenUTC, temperatureF {_KNOWN} DESC LIMIT 1"
 
-Sample = tuple[float, float | None]
-"""Temperature in °F and relative humidity in %."""
+Sample = tuple[float, float]
+"""The lowest and the highest temperature of a half hour in °F."""
+
+
+class NamedValue(NamedTuple):
+    """A further number that the limits file gives a name."""
+
+    label: str
+    value: float
+    unit: str
 
 
 class Room(NamedTuple):
@@ -45,6 +56,17 @@ class Room(NamedTuple):
     """How fast the temperature changes; None if there is nothing to compare with."""
     day: tuple[Sample | None, ...]
     """The last day by half hours, the latest last; None if nothing was sent."""
+    values: tuple[NamedValue, ...] = ()
+    beyond: tuple[Beyond, ...] = ()
+    """What is beyond a limit right now."""
+    has_limits: frozenset[str] = frozenset()
+    """The kinds of limits that are set for it, so that a mail follows if a value stays beyond."""
+
+    @property
+    def range_f(self) -> tuple[float, float] | None:
+        """The lowest and the highest temperature of the last day."""
+        samples = [sample for sample in self.day if sample]
+        return (min(low for low, _ in samples), max(high for _, high in samples)) if samples else None
 
     @property
     def title(self) -> str:
@@ -59,7 +81,7 @@ class Latest:
         """Prepare; nothing is read yet."""
         self._samples: dict[tuple[str, int], Sample | None] = {}
 
-    def read(self, connection: sqlite3.Connection, now_us: int) -> list[Room]:
+    def read(self, connection: sqlite3.Connection, now_us: int, limits: LimitsFile) -> list[Room]:
         """Return every sensor's newest reading, in the order of the names."""
         rooms = []
         first_slot = now_us // SLOT_US - SLOTS + 1
@@ -67,7 +89,9 @@ class Latest:
             last_us = utc_us(utc)
             day = tuple(self._day(connection, name, first_slot))
             trend = _trend(connection, name, last_us, values[0])
-            rooms.append(Room._make((name, last_us, *values, trend, day)))
+            room = Room._make((name, last_us, *values, trend, day, (), (), frozenset()))
+            named = tuple(_named(connection, utc, room, limits))
+            rooms.append(_with_limits(room._replace(values=named), limits))
         self._samples = {key: sample for key, sample in self._samples.items() if key[1] >= first_slot}
         return rooms
 
@@ -77,12 +101,32 @@ class Latest:
             if key in self._samples:
                 yield self._samples[key]
                 continue
-            bounds = utc_text(slot * SLOT_US), utc_text((slot + 1) * SLOT_US)
-            sample: Sample | None = connection.execute(_FIRST, (name, *bounds)).fetchone()
+            is_current = slot == first_slot + SLOTS - 1
+            # The newest reading belongs to it even if its clock is ahead.
+            bounds = utc_text(slot * SLOT_US), YEAR_BEYOND if is_current else utc_text((slot + 1) * SLOT_US)
+            low_f, high_f = connection.execute(_ENDS, (name, *bounds)).fetchone()
+            sample: Sample | None = None if low_f is None else (low_f, high_f)
             # A reading may still arrive in the current half hour, but not in past ones.
-            if sample or slot < first_slot + SLOTS - 1:
+            if not is_current:
                 self._samples[key] = sample
             yield sample
+
+
+def _named(connection: sqlite3.Connection, utc: str, room: Room, limits: LimitsFile) -> Iterator[NamedValue]:
+    names = limits.field_names(room.name, room.location)
+    if names:
+        for field, value in connection.execute(_NAMED, (room.name, utc)):
+            if field in names:
+                yield NamedValue(names[field].label, value, names[field].unit)
+
+
+def _with_limits(room: Room, limits: LimitsFile) -> Room:
+    allowed = limits.merge(room.name, room.location, USUAL | DEFAULT)
+    if allowed is None:
+        return room
+    values = room.temperature_f, room.humidity_percent, room.battery_percent
+    is_set = limits.of(room.name, room.location) or {}
+    return room._replace(beyond=beyond_limits(*values, allowed), has_limits=frozenset(is_set))
 
 
 def _trend(

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from ecc_listener.health import Health
+from ecc_listener.monitoring.beyond import BEYOND, Beyond, in_words
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.notifications.wording.texts import describe
+from ecc_listener.web.latest import Room
 from ecc_listener.web.preferences import Preferences, utc_iso_us
 from ecc_listener.web.snapshot import Snapshot
 
@@ -28,12 +30,16 @@ class PageProblem(NamedTuple):
     cause: str | None
     advice: str
     details: tuple[tuple[str, str], ...] = ()
+    is_early: bool = False
+    """Whether it is only a value that is beyond a limit now, and may not last."""
 
 
 def headline(problems: list[PageProblem]) -> str:
     """Return the overall status in one line."""
     if not problems:
         return "All is well"
+    if all(problem.is_early for problem in problems):
+        return BEYOND[len(problems) > 1].format(len(problems))
     return "1 problem needs attention" if len(problems) == 1 else f"{len(problems)} problems need attention"
 
 
@@ -54,7 +60,14 @@ def problems_of(snapshot: Snapshot, preferences: Preferences) -> list[PageProble
         own.append(
             PageProblem("database", "", "The database can't be read", None, f"{snapshot.fault}.", advice)
         )
-    return own + noticed
+    known = {(notice.kind, notice.subject) for notice in snapshot.notices}
+    early = [
+        _early(room, one, preferences)
+        for room in snapshot.rooms
+        for one in room.beyond
+        if (one.kind, room.name) not in known
+    ]
+    return own + noticed + early
 
 
 def _noticed(notice: Notice, now_us: int, preferences: Preferences) -> PageProblem:
@@ -62,6 +75,19 @@ def _noticed(notice: Notice, now_us: int, preferences: Preferences) -> PageProbl
     at_us = max(now_us - now_us % _HOUR_US, notice.noticed_us, notice.since_us)
     words = describe(notice, at_us, preferences.zone)
     return PageProblem(notice.kind, notice.subject, words.headline, notice.since_us, *words[1:])
+
+
+def _early(room: Room, one: Beyond, preferences: Preferences) -> PageProblem:
+    words = in_words(one, lambda value_f: f"{preferences.temperature(value_f)} {preferences.unit}")
+    if one.kind in room.has_limits:
+        advice = "You get a message if it stays like that."
+    else:
+        off = f"{one.kind.replace('_', ' ')} = off"
+        advice = (
+            "No message is sent about it, because the limits file sets no limit for it."
+            f' If it is usual there, write "{off}" below [{room.name}] in that file.'
+        )
+    return PageProblem(one.kind, room.name, f"{room.title}: {words}", None, None, advice, is_early=True)
 
 
 def _stopped(headline: str, snapshot: Snapshot, preferences: Preferences) -> PageProblem:

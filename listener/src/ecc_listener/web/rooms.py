@@ -126,6 +126,8 @@ def _room(room: Room) -> dict[str, object]:
         "battery_v": room.battery_v,
         "battery_percent": room.battery_percent,
         "rssi_dbm": room.rssi_dbm,
+        "range_24h_f": room.range_f,
+        "values": {one.label: one.value for one in room.values},
         "trend_f_per_h": None if room.trend_f_per_h is None else round(room.trend_f_per_h, 3),
     }
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ecc_listener import health
 from ecc_listener.health import Health
+from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.notifications.notice import KINDS, Notice
 from ecc_listener.notifications.table import open_now
 from ecc_listener.settings import Settings
@@ -39,6 +40,7 @@ class Observer:
         self._settings = settings
         self._now_us = now_us
         self._latest = Latest()
+        self._limits = WatchedFile(settings.limits_file_path, is_created=False)
         self._last: Snapshot | None = None
         self._signature: object = None
         self._read_us = 0
@@ -52,6 +54,8 @@ class Observer:
                 return self._last
             status = health.read(self._settings.health_file_path)
             signature = _signature(self._settings.database_file_path)
+            if self._limits.reload():
+                self._signature = None
             is_fresh = 0 <= now_us - self._read_us < _MAX_AGE_US
             if self._last and signature == self._signature and is_fresh and self._last.fault is None:
                 self._last = self._last._replace(at_us=now_us, health=status)
@@ -63,7 +67,7 @@ class Observer:
     def _read(self, now_us: int, status: Health | None) -> Snapshot:
         try:
             with reading(self._settings.database_file_path) as connection:
-                rooms = tuple(self._latest.read(connection, now_us))
+                rooms = tuple(self._latest.read(connection, now_us, self._limits.limits))
                 notices = [one for one in open_now(connection) if not KINDS[one.kind].is_event]
                 notices.sort(key=lambda one: (KINDS[one.kind].rank, one.since_us))
                 return Snapshot(now_us, rooms, tuple(notices), status, None)

@@ -98,6 +98,21 @@ def test_the_week_is_told_on_monday_morning_once_also_across_restarts(
     turn(again, SEVEN_US + 7 * DAY_US, lambda: len(digests(store)) == 2)
 
 
+def test_sensors_that_lack_quantities_are_in_it_with_what_they_have(settings: Settings, store: Store) -> None:
+    on_mains = decode(OFFICE)._replace(dew_point_f=None, battery_v=None, battery_percent=None)
+    damp = on_mains._replace(sensor_name="ECCTH02", location="Nave", temperature_f=None, rssi_dbm=None)
+    times = range(START_US, SEVEN_US, 10 * MINUTE_US)
+    arrivals = [Arrival(at_us + number, one) for at_us in times for number, one in enumerate((on_mains, damp))]
+    store.commit(Burst(1, arrivals, [], []), 0)
+    turn(installed(settings, store), SEVEN_US, lambda: digests(store))
+    (message,) = digests(store)
+    text = " ".join(message.plain.split())
+    assert "2 sensors sent 2,016 readings" in text
+    assert "Humidity in % lowest mean highest Nave 39 39 39 Office 39 39 39 Sensors" in text
+    assert "Sensors readings missing battery Nave 1,008 Office 1,008 System" in text
+    assert message.picture
+
+
 def test_what_is_open_stands_in_it_the_gravest_first(settings: Settings, store: Store) -> None:
     fill(store)
     details: dict[str, float | str | None] = {"battery_percent": 8.0}
