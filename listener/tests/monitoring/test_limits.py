@@ -128,7 +128,10 @@ def test_further_numbers_get_names_by_sensor_location_and_everywhere() -> None:
     )
     assert file.problems == []
     assert file.field_names("ECCTH01", None) == {"field11": ("Pressure", "hPa"), "lux": ("Light", "")}
-    assert file.field_names("ECCTH02", "Office") == {"field11": ("Air pressure", "mbar"), "lux": ("Sun", "lx")}
+    assert file.field_names("ECCTH02", "Office") == {
+        "field11": ("Air pressure", "mbar"),
+        "lux": ("Sun", "lx"),
+    }
 
 
 @pytest.mark.parametrize("value", ["", ", hPa", "x" * 41, f"Pressure, {'x' * 41}"])

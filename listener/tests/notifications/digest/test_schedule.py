@@ -102,7 +102,8 @@ def test_sensors_that_lack_quantities_are_in_it_with_what_they_have(settings: Se
     on_mains = decode(OFFICE)._replace(dew_point_f=None, battery_v=None, battery_percent=None)
     damp = on_mains._replace(sensor_name="ECCTH02", location="Nave", temperature_f=None, rssi_dbm=None)
     times = range(START_US, SEVEN_US, 10 * MINUTE_US)
-    arrivals = [Arrival(at_us + number, one) for at_us in times for number, one in enumerate((on_mains, damp))]
+    sent = enumerate((on_mains, damp))
+    arrivals = [Arrival(at_us + number, one) for number, one in sent for at_us in times]
     store.commit(Burst(1, arrivals, [], []), 0)
     turn(installed(settings, store), SEVEN_US, lambda: digests(store))
     (message,) = digests(store)
