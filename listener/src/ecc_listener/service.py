@@ -19,10 +19,10 @@ from ecc_listener.credentials import read_mqtt
 from ecc_listener.health import STALE_S, Health, utc_iso
 from ecc_listener.mqtt.deliveries import Deliveries, packet
 from ecc_listener.mqtt.session import KEEPALIVE_S, Broker, Message, Session, pause
-from ecc_listener.readings import decode
 from ecc_listener.readings.faults import KnownFaults
+from ecc_listener.readings.formats import parse
 from ecc_listener.readings.reading import NotAReading, Reading
-from ecc_listener.settings import Settings, unknown_variables
+from ecc_listener.settings import Settings, read_decoder, unknown_variables
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.storage.quarantine import RETAINED, Arrival, Rejected
 from ecc_listener.storage.store import Burst, Store
@@ -87,6 +87,7 @@ class Service:
         self.retry = _Retry()
         self.next_ping_s = 0.0
         self.forgotten_burst = 0
+        self.decoder = read_decoder(settings)
         self.known_faults = KnownFaults()
         self.tasks = PeriodicTasks(settings, self.store, self.session, self.health, self.started)
         _log.info("Listening for %s", ", ".join(settings.mqtt_topics))
@@ -139,18 +140,20 @@ class Service:
                 if self.deliveries.is_stored(arrived):
                     continue
                 burst.packets.append(arrived)
-            if retained:
+            try:
+                readings = self.decoder.decode(topic, payload)
+            except NotAReading as error:
+                reason = RETAINED if retained else str(error)
+                burst.rejected.append(Rejected(arrived_us, topic, payload, reason))
+                continue
+            if retained and readings:
                 burst.rejected.append(Rejected(arrived_us, topic, payload, RETAINED))
                 continue
-            try:
-                reading = decode(payload)
-            except NotAReading as error:
-                burst.rejected.append(Rejected(arrived_us, topic, payload, str(error)))
-                continue
-            burst.readings.append(Arrival(arrived_us, reading))
-            if reading.faults and self.must_keep(reading):
-                reason = "; ".join(one.reason for one in reading.faults)
-                incomplete.append(Rejected(arrived_us, topic, payload, reason))
+            for reading in readings:
+                burst.readings.append(Arrival(arrived_us, reading))
+                if reading.faults and self.must_keep(reading):
+                    reason = "; ".join(one.reason for one in reading.faults)
+                    incomplete.append(Rejected(arrived_us, topic, payload, reason))
         return burst._replace(incomplete=incomplete) if incomplete else burst
 
     def must_keep(self, reading: Reading) -> bool:
@@ -282,7 +285,7 @@ def _broker(settings: Settings) -> Broker:
         settings.mqtt_client_id,
         credentials.username,
         credentials.password.get_secret_value(),
-        settings.mqtt_topics,
+        tuple(parse(entry).topic_filter for entry in settings.mqtt_topics),
         tls,
     )
 

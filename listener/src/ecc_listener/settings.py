@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BeforeValidator, ByteSize, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, ByteSize, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -24,6 +24,8 @@ from pydantic_settings import (
 )
 
 from ecc_listener.credentials import read_mail, read_mqtt, read_urls
+from ecc_listener.readings.formats import JSON, Decoder, parse
+from ecc_listener.readings.json_mapping import read_mappings
 
 SECRETS = Path("/run/secrets")
 PREFIX = "ECC_"
@@ -103,7 +105,11 @@ class Settings(BaseSettings):
     )
     mqtt_port: Port = Field(1883, description="TCP port of the broker")
     mqtt_topics: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("ECCTempHum",), description="comma-separated topic filters to subscribe to"
+        ("ECCTempHum",),
+        description="comma-separated topic filters to subscribe to, each alone or with =FORMAT",
+    )
+    json_mapping_file_path: Path = Field(
+        Path("ECCMQTTIoT_JSON.ini"), description="file that says where the values are in plain JSON messages"
     )
     mqtt_client_id: str = Field(
         "ecc-listener",
@@ -183,7 +189,8 @@ class Settings(BaseSettings):
     @field_validator("mqtt_topics")
     @classmethod
     def _check_topics(cls, filters: tuple[str, ...]) -> tuple[str, ...]:
-        for topic_filter in filters:
+        for entry in filters:
+            topic_filter = parse(entry).topic_filter
             if not re.fullmatch(r"(\+|[^+#\0]+|)(/(\+|[^+#/\0]*))*(/#)?|#", topic_filter) or not topic_filter:
                 allowed = "use names, + for a whole level, # at the end"
                 raise ValueError(f"{topic_filter!r} is not a topic filter; {allowed}")
@@ -239,6 +246,12 @@ class ListenerSettings(Settings):
         read_urls(path)
         return path
 
+    @field_validator("json_mapping_file_path")
+    @classmethod
+    def _check_mappings(cls, path: Path, info: ValidationInfo) -> Path:
+        _decoder(info.data.get("mqtt_topics", ()), path)
+        return path
+
     @field_validator("mqtt_ca_file", "smtp_ca_file")
     @classmethod
     def _check_certificate(cls, path: Path | None) -> Path | None:
@@ -248,6 +261,31 @@ class ListenerSettings(Settings):
         except (OSError, ssl.SSLError) as error:
             raise ValueError(f"{path} is not a readable CA certificate: {error.strerror or error}") from None
         return path
+
+
+def read_decoder(settings: Settings) -> Decoder:
+    """Return the decoder of the messages on the topics of `mqtt_topics`.
+
+    Raises:
+        ValueError: the file with the mappings of JSON has a mistake, or lacks a topic.
+
+    """
+    return _decoder(settings.mqtt_topics, settings.json_mapping_file_path)
+
+
+def _decoder(topics: tuple[str, ...], mapping_file: Path) -> Decoder:
+    if all(parse(entry).format != JSON for entry in topics):
+        return Decoder(topics)
+    try:
+        text = mapping_file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{mapping_file} can't be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
+    mappings, problems = read_mappings(text)
+    if problems:
+        raise ValueError(f"in {mapping_file}: {'; '.join(problems)}")
+    return Decoder(topics, mappings)
 
 
 def load(flags: Mapping[str, object], *, listening: bool = False) -> Settings:

@@ -21,8 +21,7 @@ from ecc_listener.notifications.channels import read_channels
 from ecc_listener.notifications.digest.schedule import DigestSchedule
 from ecc_listener.notifications.fallback import FallbackMail
 from ecc_listener.notifications.sender import Sender
-from ecc_listener.readings import decode
-from ecc_listener.settings import Settings
+from ecc_listener.settings import Settings, read_decoder
 from ecc_listener.storage.archiver import Archiver
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.storage.store import Burst, Store
@@ -58,7 +57,7 @@ class PeriodicTasks:
         self.sender = Sender(channels, store)
         self.fallback = FallbackMail(channels, store, settings.timer_check // timedelta(microseconds=1), zone)
         self.digest = DigestSchedule(settings, store, zone)
-        self.rejected = RejectedUpkeep(store, decode, settings.max_quarantine_days)
+        self.rejected = RejectedUpkeep(store, read_decoder(settings).decode, settings.max_quarantine_days)
         self.archiver = Archiver(store, settings.max_database_size)
         self.rollups = RollupWriter(settings.database_file_path)
         self.daily_backup = DailyBackup(settings.database_file_path, settings.backup_folder, now.steady_s)

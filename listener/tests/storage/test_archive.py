@@ -146,10 +146,10 @@ def test_a_clock_that_steps_back_into_an_archive_makes_no_key_twice(store: Store
 def test_the_quarantine_is_replayed_once_though_it_goes_on_from_file_to_file(store: Store) -> None:
     commit(store, ("a", NOON_US - MINUTE_US), rejected=(GARBAGE,))
     archive = store.archive()
-    assert store.replay(lambda _: READING, NOON_US) == (1, 0)
+    assert store.replay(lambda *_: [READING], NOON_US) == (1, 0)
     assert ask(archive, "SELECT count(*) FROM ECCRejected WHERE replayedUTC IS NULL") == [(0,)]
     store.archive()
-    assert store.replay(lambda _: READING, NOON_US) == (0, 0)
+    assert store.replay(lambda *_: [READING], NOON_US) == (0, 0)
     assert History(store.path).count(*FOR_EVER) == 2
 
 
@@ -383,7 +383,10 @@ def check(folder: Path) -> None:
         commit(store, ("a", NOON_US + 3))
         rows.append(("a", utc_text(NOON_US + 3)))
         assert [(row.sensor_name, row.utc) for row in History(path).readings(None, *FOR_EVER)] == rows
-        assert store.replay(lambda payload: READING._replace(sensor_name=payload.decode()), NOON_US) == (2, 0)
+        assert store.replay(lambda _, payload: [READING._replace(sensor_name=payload.decode())], NOON_US) == (
+            2,
+            0,
+        )
         store.archive()
     assert Counter(path.name.partition(".")[2] for path in folder.iterdir() if "-2026" not in path.name) == {
         "sqlite3": 1,

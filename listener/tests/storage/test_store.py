@@ -216,9 +216,13 @@ def test_a_retained_message_is_kept_once_however_often_the_broker_hands_it_out(s
     assert len(rows(store, "SELECT * FROM ECCRejected")) == 1
 
 
-def decode_more(payload: bytes) -> Reading:
+def decode_form(_topic: str, payload: bytes) -> list[Reading]:
+    return [decode(payload)]
+
+
+def decode_more(_topic: str, payload: bytes) -> list[Reading]:
     """Stand for a newer version: takes a comma for a decimal point."""
-    return decode(payload.replace(b",", b"."))
+    return [decode(payload.replace(b",", b"."))]
 
 
 def test_replay_makes_readings_of_what_is_understood_by_now_exactly_once(store: Store) -> None:
@@ -226,7 +230,7 @@ def test_replay_makes_readings_of_what_is_understood_by_now_exactly_once(store: 
     rejected = [Rejected(NOON_US + index, "t", odd, "no") for index in range(2_500)]
     rejected += [Rejected(NOON_US, "t", b"junk", "no"), Rejected(NOON_US, "t", OFFICE, RETAINED)]
     store.commit(burst(1, rejected=tuple(rejected)), confirmed=0)
-    assert store.replay(decode, NOON_US) == (0, 2_501)
+    assert store.replay(decode_form, NOON_US) == (0, 2_501)
     assert store.replay(decode_more, NOON_US) == (2_500, 1)
     assert store.replay(decode_more, NOON_US) == (0, 1)
     assert len(rows(store, TIMES)) == 2_500
@@ -238,16 +242,16 @@ def test_a_replay_that_is_cut_short_goes_on_where_it_was(store: Store) -> None:
     store.commit(burst(1, rejected=rejected), confirmed=0)
     calls = 0
 
-    def failing(payload: bytes) -> Reading:
+    def failing(topic: str, payload: bytes) -> list[Reading]:
         nonlocal calls
         calls += 1
         if calls > 1_200:
             raise sqlite3.OperationalError("disk I/O error")
-        return decode(payload)
+        return decode_form(topic, payload)
 
     with pytest.raises(StoreError):
         store.replay(failing, NOON_US)
-    assert store.replay(decode, NOON_US) == (500, 0)
+    assert store.replay(decode_form, NOON_US) == (500, 0)
     assert len(rows(store, TIMES)) == 1_500
 
 

@@ -6,6 +6,7 @@ import pytest
 from ecc_listener import health
 from ecc_listener.notifications import table
 from ecc_listener.notifications.notice import Notice
+from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import connect
 from support.viewers import MINUTE_US, READING, House, program, text_of
 
@@ -150,14 +151,29 @@ def test_a_card_leaves_out_what_a_sensor_does_not_send(house: House) -> None:
     house.stored(
         (
             house.now_us + MINUTE_US,
-            READING._replace(**lacks, rssi_dbm=None),  # type: ignore[arg-type]
+            READING._replace(**lacks, rssi_dbm=None, sensor_name="S2", location="Hall"),  # type: ignore[arg-type]
         )
     )
     house.now_us += MINUTE_US
     house.well()
     shown = text_of(house.viewer().get("/"))
     assert "All is well" in shown
-    assert "Temperature 73.5 °F rising 24 hours 70 to 73 °F just now" in shown
+    assert "Hall S2 Temperature 73.5 °F just now" in shown
+
+
+def test_a_card_shows_what_a_device_sent_by_itself_some_hours_ago(house: House) -> None:
+    part = Reading(None, None, 41.0, None, None, None, "ECCTH01", None, None, None, is_part=True)
+    house.stored((house.now_us + 5 * 60 * MINUTE_US, part))
+    house.now_us += 5 * 60 * MINUTE_US
+    house.well()
+    assert "Temperature 73.5 °F" in text_of(house.viewer().get("/"))
+    assert "Humidity 41 %" in text_of(house.viewer().get("/"))
+    # That doesn't hold for ever.
+    house.stored((house.now_us + 7 * 60 * MINUTE_US, part))
+    house.now_us += 7 * 60 * MINUTE_US
+    house.well()
+    (room,) = program(house.viewer(), "/")["rooms"]
+    assert (room["temperature_f"], room["humidity_percent"]) == (None, 41.0)
 
 
 def test_all_is_well_in_one_line(house: House) -> None:

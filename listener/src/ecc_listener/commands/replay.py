@@ -7,8 +7,7 @@ listener's loop does the work.
 import time
 from pathlib import Path
 
-from ecc_listener.readings import decode
-from ecc_listener.settings import Settings
+from ecc_listener.settings import Settings, read_decoder
 from ecc_listener.storage import quarantine
 from ecc_listener.storage.connection import StoreError, connect_readonly
 from ecc_listener.storage.files import replay_request_path
@@ -32,7 +31,7 @@ def main(settings: Settings, _arguments: dict[str, object]) -> int:
     except StoreHeldError:
         _ask_listener(replay_request_path(database))
     else:
-        store.replay(decode, time.time_ns() // 1000)
+        store.replay(read_decoder(settings).decode, time.time_ns() // 1000)
         store.close()
     after = _waiting(database)
     print(f"Rejected messages that are readings now: {before - after:,}; still rejected: {after:,}.")

@@ -23,8 +23,10 @@ from ecc_listener.history.rollups import (
     rollup_path,
     row_key,
 )
-from ecc_listener.storage.connection import StoreError, atomic, connect, connect_readonly
+from ecc_listener.storage.connection import StoreError, atomic, connect, connect_readonly, utc_text, utc_us
 from ecc_listener.storage.files import present
+from ecc_listener.storage.insert import JOIN_US
+from ecc_listener.storage.values import read_utc
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ ROWS_A_STEP = 2_000
 PAUSE_S = 300.0
 """Between two steps when all is added: a step for each reading would write more than the readings do."""
 _HOURS_A_DAY = 24
+_MAX_ROWID = 2**63 - 1
 _KINDS = ("", *("", "min", "", "max") * 3)
 _UPDATES = ", ".join(
     f"{one} = coalesce({kind}({one}, excluded.{one}), {one}, excluded.{one})"
@@ -43,7 +46,17 @@ _ADD = (
     "INSERT INTO {} VALUES (?, ?, ?" + ", ?" * len(_KINDS) + ")"
     f" ON CONFLICT (sensor, source, start) DO UPDATE SET {_UPDATES}"
 )
-_UNTIL = "SELECT max(rowid) FROM (SELECT rowid FROM main.ECCTempHum WHERE rowid > ? ORDER BY rowid LIMIT ?)"
+_UNTIL = (
+    "SELECT max(rowid) FROM"
+    " (SELECT rowid FROM main.ECCTempHum WHERE rowid > ? AND rowid < ? ORDER BY rowid LIMIT ?)"
+)
+_NEW_ROWS = 10_000
+_FIRST_OPEN = (
+    "SELECT min(rowid) FROM (SELECT rowid, * FROM main.ECCTempHum WHERE rowid > ?"
+    f" ORDER BY rowid DESC LIMIT {_NEW_ROWS}) WHERE recordWrittenUTC >= ?"
+    " AND (temperatureF IS NULL OR relHumidityPercent IS NULL OR dewPointF IS NULL)"
+)
+_NEWEST = "SELECT recordWrittenUTC FROM main.ECCTempHum ORDER BY rowid DESC LIMIT 1"
 _AGGREGATES = (
     f"SELECT sensorName, substr(recordWrittenUTC, 1, 13), {AGGREGATE_SQL} FROM ECCTempHum"
     " WHERE rowid > ? AND rowid <= ? GROUP BY 1, 2"
@@ -153,7 +166,7 @@ class RollupWriter:
         for path in present(self._database):
             identity = _identity(path)
             if identity not in self._complete or path == self._database:
-                batch = _read_batch(connection, path, rows)
+                batch = _read_batch(connection, path, rows, is_live=path == self._database)
                 if batch and batch.aggregates:
                     _add(connection, batch)
                     return True
@@ -162,7 +175,7 @@ class RollupWriter:
         return _delete_unused(connection, used)
 
 
-def _read_batch(connection: sqlite3.Connection, path: Path, rows: int) -> _Batch | None:
+def _read_batch(connection: sqlite3.Connection, path: Path, rows: int, *, is_live: bool) -> _Batch | None:
     """Aggregate some of a file's readings that are not added yet; None if nothing can be read."""
     try:
         with closing(connect_readonly(path)) as data:
@@ -172,13 +185,24 @@ def _read_batch(connection: sqlite3.Connection, path: Path, rows: int) -> _Batch
                 return None
             source = find_source(connection, data)
             after = source.done_rowid if source else first - 1
-            until = data.execute(_UNTIL, (after, rows)).fetchone()[0]
+            first_open = _first_open_row(data, after) if is_live else _MAX_ROWID
+            until = data.execute(_UNTIL, (after, first_open, rows)).fetchone()[0]
             if until is None:
                 return _Batch(source, key, after, "", [])
             aggregates = data.execute(_AGGREGATES, (after, until)).fetchall()
             return _Batch(source, key, until, str(row_key(data, until)), aggregates)
     except (StoreError, sqlite3.Error):
         return None
+
+
+def _first_open_row(data: sqlite3.Connection, after: int) -> int:
+    """Return the number of the first row that a part of a reading may still be added to."""
+    newest_utc = read_utc(data.execute(_NEWEST).fetchone()[0])
+    if newest_utc is None:
+        return _MAX_ROWID
+    since_utc = utc_text(utc_us(newest_utc) - JOIN_US)
+    first: int | None = data.execute(_FIRST_OPEN, (after, since_utc)).fetchone()[0]
+    return _MAX_ROWID if first is None else first
 
 
 def _add(connection: sqlite3.Connection, batch: _Batch) -> None:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from statistics import StatisticsError, linear_regression, median
 
 from ecc_listener.notifications.notice import Details
-from ecc_listener.readings.reading import Reading
+from ecc_listener.readings.reading import Reading, merge
 
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
 GAPS = 15
 _ENOUGH_GAPS = 3
+STILL_KNOWN_US = 6 * HOUR_US
+"""How long a quantity holds that a device sends in a message of its own, perhaps only when it changes."""
 _LONGEST_GAP = 4
 _SIGNAL_SHARE = 8
 _ENOUGH_READINGS = 12
@@ -56,6 +58,8 @@ class Sensor:
     def add_reading(self, reading: Reading, now_us: int, heard_us: int, least_gap_us: int) -> Reading:
         """Add a reading; return the previous one."""
         before, gap_us = self.reading, now_us - self.last_us
+        if reading.is_part and gap_us < STILL_KNOWN_US:
+            reading = merge(before, reading)
         if self.seen and gap_us >= least_gap_us:
             self._learn(gap_us)
         if self.seen and reading[:3] == before[:3]:

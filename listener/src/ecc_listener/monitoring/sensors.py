@@ -7,7 +7,6 @@ arrive, and evaluated at the next tick, only the newest of each sensor: a flood 
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from ecc_listener.monitoring.conditions import Conditions
 from ecc_listener.monitoring.limits import FROM_LIMITS, LimitsFile
@@ -15,10 +14,8 @@ from ecc_listener.monitoring.new_sensors import MAX_SENSORS, STEADY, NewSensors
 from ecc_listener.monitoring.rules import judge
 from ecc_listener.monitoring.sensor import Sensor
 from ecc_listener.notifications.notice import Details, Problem
+from ecc_listener.readings.reading import Reading, merge
 from ecc_listener.storage.quarantine import Arrival
-
-if TYPE_CHECKING:
-    from ecc_listener.readings.reading import Reading
 
 _MAX_WAITING = 4 * MAX_SENSORS
 _JUDGED_AT_ONCE = 300
@@ -48,7 +45,11 @@ class SensorMonitor:
 
     def note(self, arrivals: Iterable[Arrival]) -> None:
         """Collect readings; as fast as possible, because there may be 25,000 a second."""
-        self.waiting.update({one.reading.sensor_name: one.reading for one in arrivals})
+        self.waiting.update({one.reading.sensor_name: self._whole(one.reading) for one in arrivals})
+
+    def _whole(self, reading: Reading) -> Reading:
+        waiting = self.waiting.get(reading.sensor_name) if reading.is_part else None
+        return merge(waiting, reading) if waiting else reading
 
     def evaluate(self, now_us: int, limits: LimitsFile, broker_fault: str | None) -> bool:
         """Evaluate what has arrived and what has not; return whether all sensors are silent."""

@@ -56,17 +56,37 @@ def _load(
     ).fetchall()
     if sensor is None:
         newest_us = utc_us(str(utc))
-        reading = Reading._make((*values[:6], name, *about, (), ()))
+        reading = _reading(values[:6], str(name), about)
         sensor = Sensor(str(name), newest_us, newest_us, reading, seen=0 if rows else 1)
         _restore_battery(connection, query, sensor)
     for row_utc, *measured in reversed(rows):
         # A time that is ahead comes from a clock that was wrong.
         at_us = min(utc_us(row_utc), now_us)
-        sensor.add_reading(Reading._make((*measured, name, *about, (), ())), at_us, at_us, least_gap_us)
+        sensor.add_reading(_reading(measured, str(name), about), at_us, at_us, least_gap_us)
     sensor.last_us = sensor.heard_us = min(sensor.last_us, now_us)
     if sensor.about == [None, None]:
         sensor.about = [sensor.reading.location, sensor.reading.mac]
     return sensor
+
+
+def _reading(numbers: list[Any], name: str, about: list[Any]) -> Reading:
+    dew_point_f, temperature_f, humidity_percent, battery_v, battery_percent, rssi_dbm = numbers
+    location, mac, version = about
+    # What a row lacks may have come by itself, in the row before.
+    is_part = temperature_f is None or humidity_percent is None
+    return Reading(
+        dew_point_f,
+        temperature_f,
+        humidity_percent,
+        battery_v,
+        battery_percent,
+        rssi_dbm,
+        name,
+        location,
+        mac,
+        version,
+        is_part=is_part,
+    )
 
 
 def _restored(name: str, memory: str | None) -> Sensor | None:

@@ -1,10 +1,11 @@
 """What a reading is, and how payloads are decoded. Pure: no clock, no file, no socket.
 
-The bytes of one message enter; a `Reading` leaves, or `NotAReading` is raised with the reason in plain words.
-Start with `reading`, which has the type and the physical limits; `form` decodes the payload of the original
-sensors. Everybody else imports `decode` from here, so that this is the one place that chooses the format.
+The topic and the bytes of one message enter; readings leave, or `NotAReading` is raised with the reason in
+plain words. Start with `reading`, which has the type and the physical limits, and `formats`, which chooses
+the format by the topic. Each format is a module: `form` is that of the original sensors, the others use
+`build`.
 """
 
-from ecc_listener.readings.form import decode
+from ecc_listener.readings.formats import Decoder
 
-__all__ = ["decode"]
+__all__ = ["Decoder"]

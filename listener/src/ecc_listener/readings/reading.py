@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from ecc_listener.readings.quantities import MEASURED
+
 MAX_TEXT_LENGTH = 500
 """Characters in a name, a location, a MAC address or a version."""
 MAX_VALUES = 32
@@ -40,6 +42,24 @@ class Reading(NamedTuple):
     """Further numbers, each with the name of its field."""
     faults: tuple[Fault, ...] = ()
     """What should be there and is not."""
+    is_part: bool = False
+    """Whether its sensor sends each quantity by itself: parts that arrive together become one row."""
+
+    @property
+    def is_of_a_room(self) -> bool:
+        """Whether it has more than what a device knows about itself, such as its battery."""
+        return (
+            self.temperature_f is not None
+            or self.humidity_percent is not None
+            or any(name in MEASURED for name, _ in self.values)
+        )
+
+
+def merge(before: Reading, part: Reading) -> Reading:
+    """Return a part of a reading, with what the sensor sent before in place of what it leaves out."""
+    numbers = (old if new is None else new for old, new in zip(before[:6], part[:6], strict=True))
+    values = dict(before.values) | dict(part.values)
+    return Reading._make((*numbers, *part[6:10], tuple(values.items()), part.faults, part.is_part))
 
 
 class NotAReading(ValueError):  # noqa: N818 - it names what the payload is

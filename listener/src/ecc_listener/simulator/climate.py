@@ -10,9 +10,13 @@ Times are seconds since 1970, and a room's hours are in UTC. Temperatures are in
 
 from dataclasses import dataclass
 from functools import cache
-from math import atan, cos, exp, hypot, log, pi, sin, sqrt
+from math import atan, cos, exp, hypot, pi, sin, sqrt
 from operator import mul
 from typing import NamedTuple
+
+from ecc_listener.readings.quantities import dew_point_c, magnus
+
+__all__ = ["dew_point_c"]
 
 HOUR_S, DAY_S, WEEK_S = 3600, 86_400, 604_800
 _YEAR_S = 365.2425 * DAY_S
@@ -20,9 +24,6 @@ _FIRST_MONDAY_S = 4 * DAY_S
 _SLOT_S = 600
 _SLOTS = WEEK_S // _SLOT_S
 _WORKING_DAYS, _SUNDAY = (0, 1, 2, 3, 4), (6,)
-
-_MAGNUS_A, _MAGNUS_B_C = 17.625, 243.04
-"""Alduchov and Eskridge, J. Appl. Meteor. 35 (1996), 601: over water, -40 to 50 °C, within 0.4 %."""
 
 _DOORS_LEFT_OPEN_PER_DAY = 0.3
 _DOOR_COOLS_S, _DOOR_RECOVERS_S = 1_500, 3_600
@@ -146,24 +147,14 @@ def climate_in(room: Room, weather: Weather, seed: int = 0) -> Climate:
     # Small swings, because the heating switches and air moves.
     wobble_s = weather.at_s + offset_s
     temperature_c += 0.15 * sin(wobble_s / 1_700) + 0.1 * sin(wobble_s / 613)
-    humidity_percent = 100 * exp(_magnus(dew_point_c) - _magnus(temperature_c))
+    humidity_percent = 100 * exp(magnus(dew_point_c) - magnus(temperature_c))
     return Climate(temperature_c, min(98.0, max(8.0, humidity_percent)), people)
-
-
-def dew_point_c(temperature_c: float, humidity_percent: float) -> float:
-    """Return the dew point by the Magnus formula; the humidity must be above 0."""
-    gamma = log(humidity_percent / 100) + _magnus(temperature_c)
-    return _MAGNUS_B_C * gamma / (_MAGNUS_A - gamma)
 
 
 def is_door_open(room: Room, at_s: float, seed: int = 0) -> bool:
     """Return whether somebody left the door of a room open."""
     opened_s, closed_s = _door_of_day(room.name, seed, int(at_s // DAY_S))
     return opened_s <= at_s < closed_s
-
-
-def _magnus(temperature_c: float) -> float:
-    return _MAGNUS_A * temperature_c / (_MAGNUS_B_C + temperature_c)
 
 
 def _response(amplitudes_c: list[float], lag_s: float) -> tuple[float, ...]:

@@ -47,6 +47,7 @@ class Measurement(NamedTuple):
     software_version: str | None
     values: tuple[tuple[str, float], ...] = ()
     faults: tuple[Fault, ...] = ()
+    is_part: bool = False
 
     def as_reading(self) -> Reading:
         """Return it as a reading."""

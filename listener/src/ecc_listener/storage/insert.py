@@ -6,13 +6,24 @@ A sensor's newest time and what it said about itself are remembered, so that a r
 import sqlite3
 from pathlib import Path
 
+from ecc_listener.readings.build import fahrenheit
+from ecc_listener.readings.quantities import dew_point_c
+from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import utc_text
 from ecc_listener.storage.files import is_archived
 from ecc_listener.storage.quarantine import Arrival
-from ecc_listener.storage.schema import COLUMNS, SENSOR_COLUMNS
+from ecc_listener.storage.schema import COLUMNS, NUMBERS, SENSOR_COLUMNS
 
 _MAX_KNOWN_SENSORS = 10_000
 _INSERT = f"INSERT INTO main.ECCTempHum ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_VALUE = "INSERT OR REPLACE INTO main.ECCValue VALUES (?, ?, ?, ?)"
+JOIN_US = 10_000_000
+"""Parts of a reading that come within this time are one row: a device sends them one after the other."""
+_KEY = "sensorName = ? AND recordWrittenUTC = ?"
+_WITHOUT_DEW_POINT = (
+    f"SELECT temperatureF, relHumidityPercent FROM main.ECCTempHum WHERE {_KEY}"
+    " AND dewPointF IS NULL AND temperatureF IS NOT NULL AND relHumidityPercent > 0"
+)
 
 _About = tuple[str | None, ...]
 """Location, MAC and software version."""
@@ -52,6 +63,13 @@ class Rows:
             name = reading.sensor_name
             known = sensors.get(name) or self._sensors.get(name) or _look_up(connection, name)
             last_utc, noted, about, archived_utc = known
+            if reading.is_part:
+                _insert_rows(connection, rows)
+                rows.clear()
+                if (not last_utc and not archived_utc and not reading.is_of_a_room) or _join(
+                    connection, last_utc, arrived_us, reading
+                ):
+                    continue
             utc = utc_text(arrived_us)
             if utc <= last_utc or utc <= archived_utc:
                 # The clock repeats or steps back: take the first microsecond from there on that is free.
@@ -70,7 +88,7 @@ class Rows:
                 values += [(utc, name, *one) for one in reading.values]
             sensors[name] = (max(last_utc, utc), noted, about, archived_utc)
         _insert_rows(connection, rows)
-        connection.executemany("INSERT OR REPLACE INTO main.ECCValue VALUES (?, ?, ?, ?)", values)
+        connection.executemany(_INSERT_VALUE, values)
         return sensors
 
     def _free_utc(self, connection: sqlite3.Connection, name: str, time_us: int, archived_utc: str) -> str:
@@ -81,6 +99,31 @@ class Rows:
             time_us += 1
             utc = utc_text(time_us)
         return utc
+
+
+def _join(connection: sqlite3.Connection, last_utc: str, arrived_us: int, part: Reading) -> bool:
+    """Add a part of a reading to the sensor's newest row, if that is recent and lacks it; return whether."""
+    if not utc_text(arrived_us - JOIN_US) <= last_utc <= utc_text(arrived_us + JOIN_US):
+        return False
+    key = part.sensor_name, last_utc
+    fields = [field for field, _ in part.values]
+    taken = f"SELECT 1 FROM main.ECCValue WHERE {_KEY} AND field IN ({', '.join('?' * len(fields))})"
+    if fields and connection.execute(taken, (*key, *fields)).fetchone():
+        return False
+    numbers = {name: one for name, one in zip(NUMBERS, part[:6], strict=True) if one is not None}
+    if numbers:
+        assigned = ", ".join(f"{name} = ?" for name in numbers)
+        lacking = " AND ".join(f"{name} IS NULL" for name in numbers)
+        update = f"UPDATE main.ECCTempHum SET {assigned} WHERE {_KEY} AND {lacking}"
+        if connection.execute(update, (*numbers.values(), *key)).rowcount != 1:
+            return False
+    connection.executemany(_INSERT_VALUE, [(last_utc, part.sensor_name, *one) for one in part.values])
+    row = connection.execute(_WITHOUT_DEW_POINT, key).fetchone()
+    if row:
+        temperature_f, humidity_percent = row
+        dew_point_f = fahrenheit(dew_point_c((temperature_f - 32) / 1.8, humidity_percent))
+        connection.execute(f"UPDATE main.ECCTempHum SET dewPointF = ? WHERE {_KEY}", (dew_point_f, *key))
+    return True
 
 
 def _insert_rows(connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:

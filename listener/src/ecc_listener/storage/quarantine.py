@@ -103,20 +103,24 @@ def _drop(connection: sqlite3.Connection, which: str, value: object) -> None:
         )
 
 
-def replayable(connection: sqlite3.Connection, after_rowid: int, limit: int) -> list[tuple[int, str, bytes]]:
-    """Return (rowid, receivedUTC, payload) of what waits, from the oldest on."""
-    columns = "rowid, receivedUTC, payload"
+Waiting = tuple[int, str, str, bytes]
+"""A message that may be decoded again: (rowid, receivedUTC, topic, payload)."""
+
+
+def replayable(connection: sqlite3.Connection, after_rowid: int, limit: int) -> list[Waiting]:
+    """Return what waits, from the oldest on."""
+    columns = "rowid, receivedUTC, topic, payload"
     query = f"SELECT {columns} FROM ECCRejected WHERE {_WAITING} AND rowid > ? ORDER BY rowid LIMIT ?"
     return connection.execute(query, (RETAINED, after_rowid, limit)).fetchall()
 
 
 def decoded(
-    rows: list[tuple[int, str, bytes]], decode: Callable[[bytes], Reading]
-) -> Iterator[tuple[int, Arrival]]:
-    """Return rowid and reading of those rows that are readings now."""
-    for rowid, received_utc, payload in rows:
+    rows: list[Waiting], decode: Callable[[str, bytes], Sequence[Reading]]
+) -> Iterator[tuple[int, list[Arrival]]]:
+    """Return rowid and readings of those rows that are readings now, or known to be none."""
+    for rowid, received_utc, topic, payload in rows:
         try:
-            yield rowid, Arrival(utc_us(received_utc), decode(payload))
+            yield rowid, [Arrival(utc_us(received_utc), one) for one in decode(topic, payload)]
         except NotAReading:
             continue
 

@@ -185,7 +185,7 @@ class Store:
         with self._writing() as connection:
             return act(connection)
 
-    def replay(self, decode: Callable[[bytes], Reading], now_us: int) -> tuple[int, int]:
+    def replay(self, decode: Callable[[str, bytes], Sequence[Reading]], now_us: int) -> tuple[int, int]:
         """Decode rejected messages again; return how many became readings, and how many did not.
 
         Each is marked in the transaction that stores it, so none is stored twice. Their rows have the time at
@@ -201,7 +201,9 @@ class Store:
             while rows:
                 found = list(quarantine.decoded(rows, decode))
                 with atomic(connection):
-                    sensors = self._rows.insert(connection, [arrival for _, arrival in found])
+                    sensors = self._rows.insert(
+                        connection, [arrival for _, arrivals in found for arrival in arrivals]
+                    )
                     quarantine.mark_replayed(connection, [rowid for rowid, _ in found], utc_text(now_us))
                 self._rows.remember(sensors)
                 replayed += len(found)

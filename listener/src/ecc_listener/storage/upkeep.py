@@ -1,7 +1,7 @@
 """The upkeep of rejected messages: decoding them again on request, and dropping old ones."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ecc_listener.clock import Now
 from ecc_listener.readings.reading import Reading
@@ -17,7 +17,9 @@ _DAY_US = 24 * 3600 * 1_000_000
 class RejectedUpkeep:
     """Does what `ecc-listener replay` asks for, and once a day drops rejected messages that are too old."""
 
-    def __init__(self, store: Store, decode: Callable[[bytes], Reading], max_days: int) -> None:
+    def __init__(
+        self, store: Store, decode: Callable[[str, bytes], Sequence[Reading]], max_days: int
+    ) -> None:
         """Keep rejected messages for `max_days`."""
         self._store = store
         self._decode = decode

@@ -5,10 +5,12 @@ A half hour is one search in the index, and is read once: the past doesn't chang
 
 import sqlite3
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ecc_listener.monitoring.beyond import USUAL, Beyond, beyond_limits
 from ecc_listener.monitoring.limits import DEFAULT, LimitsFile
+from ecc_listener.monitoring.sensor import STILL_KNOWN_US
+from ecc_listener.readings.quantities import KNOWN
 from ecc_listener.storage.connection import utc_text, utc_us
 from ecc_listener.storage.values import YEAR_BEYOND
 
@@ -25,7 +27,16 @@ _LATEST = """
 _BETWEEN = "FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ?"
 _KNOWN = f"{_BETWEEN} AND temperatureF IS NOT NULL ORDER BY recordWrittenUTC"
 _ENDS = f"SELECT min(temperatureF), max(temperatureF) {_BETWEEN}"
-_NAMED = "SELECT lower(field), value FROM ECCValue WHERE sensorName = ? AND recordWrittenUTC = ?"
+_QUANTITIES = 6
+_BEFORE = (
+    "SELECT temperatureF, relHumidityPercent, dewPointF, battVoltage, battPercent, apRSSI"
+    f" {_BETWEEN} ORDER BY recordWrittenUTC DESC LIMIT 50"
+)
+_NAMED = (
+    "SELECT field, value, max(recordWrittenUTC) FROM ECCValue"
+    " WHERE sensorName = ? AND recordWrittenUTC BETWEEN ? AND ? GROUP BY field"
+)
+"""The newest of each number, for as long as it may still hold."""
 _LAST = f"SELECT recordWrittenUTC, temperatureF {_KNOWN} DESC LIMIT 1"
 
 Sample = tuple[float, float]
@@ -83,14 +94,16 @@ class Latest:
 
     def read(self, connection: sqlite3.Connection, now_us: int, limits: LimitsFile) -> list[Room]:
         """Return every sensor's newest reading, in the order of the names."""
-        rooms = []
+        rooms: list[Room] = []
         first_slot = now_us // SLOT_US - SLOTS + 1
         for name, utc, *values in connection.execute(_LATEST, (_MAX_ROOMS,)):
             last_us = utc_us(utc)
+            if None in values[:_QUANTITIES]:
+                _fill(connection, name, last_us, values)
             day = tuple(self._day(connection, name, first_slot))
             trend = _trend(connection, name, last_us, values[0])
             room = Room._make((name, last_us, *values, trend, day, (), (), frozenset()))
-            named = tuple(_named(connection, utc, room, limits))
+            named = tuple(_named(connection, room, limits))
             rooms.append(_with_limits(room._replace(values=named), limits))
         self._samples = {key: sample for key, sample in self._samples.items() if key[1] >= first_slot}
         return rooms
@@ -112,12 +125,24 @@ class Latest:
             yield sample
 
 
-def _named(connection: sqlite3.Connection, utc: str, room: Room, limits: LimitsFile) -> Iterator[NamedValue]:
+def _fill(connection: sqlite3.Connection, name: str, last_us: int, values: list[Any]) -> None:
+    """Fill in what the newest reading lacks: a device may send each quantity by itself, when it changes."""
+    span = utc_text(last_us - STILL_KNOWN_US), utc_text(last_us)
+    for row in connection.execute(_BEFORE, (name, *span)):
+        for place in range(_QUANTITIES):
+            if values[place] is None:
+                values[place] = row[place]
+        if None not in values[:_QUANTITIES]:
+            break
+
+
+def _named(connection: sqlite3.Connection, room: Room, limits: LimitsFile) -> Iterator[NamedValue]:
+    """Yield the further numbers that have a name, by the limits file or because it is a known quantity."""
     names = limits.field_names(room.name, room.location)
-    if names:
-        for field, value in connection.execute(_NAMED, (room.name, utc)):
-            if field in names:
-                yield NamedValue(names[field].label, value, names[field].unit)
+    span = utc_text(room.last_us - STILL_KNOWN_US), utc_text(room.last_us)
+    for field, value, _ in connection.execute(_NAMED, (room.name, *span)):
+        if name := names.get(field.lower()) or KNOWN.get(field):
+            yield NamedValue(name.label, value, name.unit)
 
 
 def _with_limits(room: Room, limits: LimitsFile) -> Room:

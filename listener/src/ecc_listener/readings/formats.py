@@ -1,0 +1,136 @@
+"""Which format a topic has: by the setting `mqtt_topics`. Pure.
+
+Each entry is a topic filter, alone or with a format: `zigbee2mqtt/+`, `plant/+/state=form`. A filter that
+looks like a known one has its format; any other has form fields. Temperatures without a unit are in °C, or in
+°F with `:F` after the format: `+/sensor/+/state=esphome:F`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from ecc_listener.readings import form, ruuvi, shelly, single_values, tasmota, theengs, zigbee2mqtt
+from ecc_listener.readings.json_mapping import JsonMapping
+from ecc_listener.readings.reading import NotAReading, Reading
+from ecc_listener.readings.topics import Topic, matches, topic_of
+
+Decode = Callable[[Topic, bytes], Sequence[Reading]]
+"""Returns the readings in a payload; raises `NotAReading` if there should be one."""
+
+FORMATS: dict[str, Decode] = {
+    "form": lambda _topic, payload: (form.decode(payload),),
+    "zigbee2mqtt": zigbee2mqtt.decode,
+    "tasmota": tasmota.decode,
+    "shelly": shelly.decode,
+    "shelly1": single_values.decode_shelly1,
+    "esphome": single_values.decode_esphome,
+    "statestream": single_values.decode_statestream,
+    "theengs": theengs.decode,
+    "ruuvi": ruuvi.decode,
+}
+JSON = "json"
+"""The format whose mapping is in a file."""
+_KNOWN_BEGINNINGS = {
+    "zigbee2mqtt": "zigbee2mqtt",
+    "tele": "tasmota",
+    "shellies": "shelly1",
+    "ruuvi": "ruuvi",
+    "homeassistant": "statestream",
+}
+_KNOWN_ENDINGS = {
+    "/events/rpc": "shelly",
+    "/status/#": "shelly",
+    "/status/+": "shelly",
+    "/sensor/+/state": "esphome",
+    "/BTtoMQTT/#": "theengs",
+    "/BTtoMQTT/+": "theengs",
+    "/SENSOR": "tasmota",
+}
+_MAX_TOPICS = 10_000
+"""Topics whose decoder is remembered; their names come from the network."""
+
+
+class TopicFormat(NamedTuple):
+    """A topic filter and the format of what arrives on it."""
+
+    topic_filter: str
+    format: str
+    is_fahrenheit: bool
+
+
+def parse(entry: str) -> TopicFormat:
+    """Return filter and format of an entry of `mqtt_topics`.
+
+    Raises:
+        ValueError: the format is unknown; with those that are allowed.
+
+    """
+    topic_filter, separator, given = entry.partition("=")
+    name, _, unit = given.partition(":")
+    name = name.strip().lower() if separator else usual_format(topic_filter)
+    if name not in {*FORMATS, JSON} or unit.strip().upper() not in {"", "C", "F"}:
+        allowed = ", ".join((*FORMATS, JSON))
+        raise ValueError(f"{given!r} is not a format; allowed are {allowed}, each also with :F or :C")
+    return TopicFormat(topic_filter.strip(), name, unit.strip().upper() == "F")
+
+
+def usual_format(topic_filter: str) -> str:
+    """Return the format of a filter that is given without one."""
+    if found := _KNOWN_BEGINNINGS.get(topic_filter.partition("/")[0]):
+        return found
+    return next((name for ending, name in _KNOWN_ENDINGS.items() if topic_filter.endswith(ending)), "form")
+
+
+class Decoder:
+    """Decodes messages by their topics."""
+
+    def __init__(self, entries: Iterable[str], mappings: Mapping[str, JsonMapping] | None = None) -> None:
+        """Take the entries of `mqtt_topics`, and the mappings of JSON by their topic filters.
+
+        Raises:
+            ValueError: an entry has an unknown format, or JSON without a mapping.
+
+        """
+        self._formats = [parse(entry) for entry in entries]
+        self._decoders = [_decoder(one, mappings or {}) for one in self._formats]
+        self._by_topic: dict[str, Callable[[bytes], Sequence[Reading]]] = {}
+
+    def decode(self, topic: str, payload: bytes) -> Sequence[Reading]:
+        """Return the readings in a message: most often one, none if the topic also carries other things.
+
+        Raises:
+            NotAReading: there should be one; with the reason in plain words.
+
+        """
+        decode = self._by_topic.get(topic)
+        if decode is None:
+            if len(self._by_topic) > _MAX_TOPICS:
+                self._by_topic.clear()
+            decode = self._by_topic[topic] = self._of_topic(topic)
+        return decode(payload)
+
+    def _of_topic(self, topic: str) -> Callable[[bytes], Sequence[Reading]]:
+        for one, decode in zip(self._formats, self._decoders, strict=True):
+            if matches(one.topic_filter, topic):
+                if one.format == "form":
+                    return _decode_form
+                return partial(decode, topic_of(topic, one.topic_filter, is_fahrenheit=one.is_fahrenheit))
+        # A message of a former topic, for example one that is decoded again.
+        return _decode_form
+
+
+def _decode_form(payload: bytes) -> Sequence[Reading]:
+    return (form.decode(payload),)
+
+
+def _decoder(one: TopicFormat, mappings: Mapping[str, JsonMapping]) -> Decode:
+    if one.format != JSON:
+        return FORMATS[one.format]
+    if one.topic_filter not in mappings:
+        raise ValueError(
+            f"{one.topic_filter}={JSON} needs a section [{one.topic_filter}] in the formats file"
+        )
+    return mappings[one.topic_filter].decode
+
+
+__all__ = ["FORMATS", "Decoder", "NotAReading", "parse"]
