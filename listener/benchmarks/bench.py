@@ -143,6 +143,37 @@ def queue(figures: Figures, count: int) -> None:
     note(figures, "  reference: paho loop_forever, nothing stored", plain, "msg/s")
 
 
+def tls(figures: Figures, count: int) -> None:
+    """Take the same full queue with TLS and without, in turn."""
+    CACHE.mkdir(exist_ok=True)
+    rates: dict[bool, list[float]] = {False: [], True: []}
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        one = Mosquitto21(Path(folder) / "broker")
+        secured = one.add_tls()
+        one.start()
+        try:
+            for turn in range(6):
+                is_tls = turn % 2 == 1
+                where = Path(folder) / f"listener{turn}"
+                listener = Listener(where, one.port, **(secured if is_tls else {}))
+                listener.start()
+                listener.stop()
+                fill(one.port, count)
+                listener.start(connected=False)
+                listener.wait_for(count, 300)
+                listener.stop()
+                ends = "min(recordWrittenUTC), max(recordWrittenUTC)"
+                first, last = listener.query(f"SELECT {ends} FROM ECCTempHum")[0]
+                spent = datetime.fromisoformat(str(last)) - datetime.fromisoformat(str(first))
+                rates[is_tls].append(count / spent.total_seconds())
+        finally:
+            one.remove()
+    plain, secure = (statistics.median(rates[is_tls]) for is_tls in (False, True))
+    note(figures, "stored from a full queue over TLS, median of three", secure, "msg/s")
+    note(figures, "  reference: the same queue without TLS", plain, "msg/s")
+    note(figures, "  share of the rate without TLS", secure / plain, "", ">= 0.8")
+
+
 def original_write_path(count: int) -> float:
     """Write as the original did: for each message a connection, a look-up, an insert, a commit."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
@@ -501,6 +532,7 @@ def main() -> None:
 
     parts = {
         "queue": lambda figures: queue(figures, 100_000),
+        "tls": lambda figures: tls(figures, 100_000),
         "latency": lambda figures: latency(figures, 500),
         "flat": lambda figures: flat(figures, [0, 1_000_000, 10_000_000]),
         "idle": lambda figures: idle(figures, 120),

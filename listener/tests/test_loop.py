@@ -1,5 +1,6 @@
 """The loop itself: what becomes of a burst when something in it goes wrong."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -25,7 +26,7 @@ def service(tmp_path: Path, broker: Mosquitto) -> Iterator[Service]:
     settings = load(
         {name: tmp_path / name for name in names}
         | {"mqtt_port": broker.port, "credentials_file_path": tmp_path / "credentials"}
-        | {"automatic_backup": False}
+        | {"automatic_backup": False, "mqtt_topics": "ECCTempHum,zigbee2mqtt/#"}
     )
     made = Service(settings, Clock())
     yield made
@@ -67,3 +68,26 @@ def test_a_fault_while_nobody_knows_whether_a_burst_is_stored_neither_loses_nor_
     service.main_loop()
     assert faults == 1
     assert stored(service) == [0, 10, 11, 12, 13, 14]
+
+
+def test_a_message_that_is_no_reading_hides_no_reading_that_is_sent_again(
+    service: Service, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while service.session.fault:
+        service.turn()
+    acknowledge = service.session.acknowledge
+    # The acknowledgements get lost on the way.
+    monkeypatch.setattr(service.session, "acknowledge", lambda _messages: None)
+    broker.publish(b'{"state":"online"}', topic="zigbee2mqtt/bridge/state")
+    while service.health.messages < 1:
+        service.turn()
+    broker.publish(numbered(1))
+    while service.health.messages < 2:
+        service.turn()
+    monkeypatch.setattr(service.session, "acknowledge", acknowledge)
+    service.session.restart("a test")
+    broker.publish(numbered(2))
+    end_s = time.monotonic() + 20
+    while len(stored(service)) < 2 and time.monotonic() < end_s:
+        service.turn()
+    assert stored(service) == [1, 2]

@@ -171,7 +171,8 @@ class Service:
             return
         burst, messages = self.pending
         try:
-            if burst.readings or burst.rejected:
+            # Also what is no reading is recorded: sent again, it would hide the readings behind it.
+            if burst.readings or burst.rejected or burst.packets:
                 self.store.commit(burst, self.deliveries.confirmed)
                 self.forgotten_burst = self.deliveries.confirmed
                 self.deliveries.stored(burst.number, burst.packets)

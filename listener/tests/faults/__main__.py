@@ -16,6 +16,7 @@ Fault = Callable[[int], Outcome]
 
 CYCLES: dict[Fault, int] = {
     matrix.listener_killed: 200,
+    matrix.listener_killed_tls: 50,
     matrix.listener_stopped: 50,
     matrix.container_restarted: 10,
     matrix.archived: 50,
@@ -29,6 +30,8 @@ CYCLES: dict[Fault, int] = {
     matrix.read_only: 10,
     matrix.network_dropping: 25,
     matrix.network_resetting: 25,
+    matrix.network_dropping_tls: 10,
+    matrix.network_resetting_tls: 10,
     matrix.queued: 50_000,
     matrix.flood: 60,
     matrix.malformed: 100_000,

@@ -181,9 +181,13 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def broker_21(where: Path, replace: tuple[str, str] = ("", "")) -> Iterator[Mosquitto21]:
-    """Lend the stack's broker."""
+def broker_21(
+    where: Path, replace: tuple[str, str] = ("", ""), *, tls: dict[str, object] | None = None
+) -> Iterator[Mosquitto21]:
+    """Lend the stack's broker; `tls` gets the settings with which a listener reaches it over TLS."""
     made = Mosquitto21(where / "broker", replace=replace)
+    if tls is not None:
+        tls |= made.add_tls()
     made.start()
     try:
         yield made
@@ -193,11 +197,16 @@ def broker_21(where: Path, replace: tuple[str, str] = ("", "")) -> Iterator[Mosq
 
 @contextmanager
 def listening(
-    where: Path, broker: Mosquitto, *, database: Path | None = None, start: bool = True
+    where: Path,
+    broker: Mosquitto,
+    *,
+    database: Path | None = None,
+    start: bool = True,
+    settings: dict[str, object] | None = None,
 ) -> Iterator[Listener]:
     """Lend a listener that runs, and end it whatever state it is in."""
-    settings = {"database_file_path": database} if database else {}
-    made = Listener(where / "listener", broker.port, **settings)
+    path = {"database_file_path": database} if database else {}
+    made = Listener(where / "listener", broker.port, **(settings or {}), **path)
     if database:
         made.database = database
     if start:

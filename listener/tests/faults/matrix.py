@@ -43,9 +43,18 @@ def listener_stopped(cycles: int) -> Outcome:
     return _listener_ended(cycles, signal.SIGTERM)
 
 
-def _listener_ended(cycles: int, number: int, **settings: object) -> Outcome:
-    with folder() as where, broker_21(where) as broker, listening(where, broker) as listener:
-        listener.environment |= {f"ECC_{name.upper()}": str(value) for name, value in settings.items()}
+def listener_killed_tls(cycles: int) -> Outcome:
+    """kill -9 of the listener at random moments under load, over TLS."""
+    return _listener_ended(cycles, signal.SIGKILL, is_tls=True)
+
+
+def _listener_ended(cycles: int, number: int, *, is_tls: bool = False) -> Outcome:
+    tls: dict[str, object] | None = {} if is_tls else None
+    with (
+        folder() as where,
+        broker_21(where, tls=tls) as broker,
+        listening(where, broker, settings=tls) as listener,
+    ):
         with Ledger(broker.port, per_second=600) as ledger:
             for _ in range(cycles):
                 time.sleep(random.uniform(0.05, 0.6))
@@ -299,9 +308,24 @@ def network_resetting(cycles: int) -> Outcome:
     return _network_cut(cycles, "reject with tcp reset")
 
 
-def _network_cut(cycles: int, verdict: str) -> Outcome:
+def network_dropping_tls(cycles: int) -> Outcome:
+    """The network swallows everything for a while, over TLS."""
+    return _network_cut(cycles, "drop", is_tls=True)
+
+
+def network_resetting_tls(cycles: int) -> Outcome:
+    """The network resets every connection for a while, over TLS."""
+    return _network_cut(cycles, "reject with tcp reset", is_tls=True)
+
+
+def _network_cut(cycles: int, verdict: str, *, is_tls: bool = False) -> Outcome:
     table = f"ecctest{os.getpid()}"
-    with folder() as where, broker_21(where) as broker, listening(where, broker, start=False) as listener:
+    tls: dict[str, object] | None = {} if is_tls else None
+    with (
+        folder() as where,
+        broker_21(where, tls=tls) as broker,
+        listening(where, broker, start=False, settings=tls) as listener,
+    ):
         # The listener alone goes to the broker by another address, so that only its way is cut.
         listener.environment["ECC_MQTT_BROKER"] = "127.0.0.2"
         listener.start()

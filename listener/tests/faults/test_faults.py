@@ -20,6 +20,7 @@ needs_mounts = pytest.mark.privileged
     ("fault", "cycles"),
     [
         (matrix.listener_killed, 4),
+        (matrix.listener_killed_tls, 2),
         (matrix.listener_stopped, 2),
         (matrix.archived, 3),
         (matrix.broker_restarted, 2),
@@ -30,6 +31,7 @@ needs_mounts = pytest.mark.privileged
         (matrix.io_error, 4),
         pytest.param(matrix.network_dropping, 1, marks=needs_mounts),
         pytest.param(matrix.network_resetting, 1, marks=needs_mounts),
+        pytest.param(matrix.network_resetting_tls, 1, marks=needs_mounts),
         (matrix.queued, 5_000),
         (matrix.flood, 3),
         (matrix.malformed, 3_000),

@@ -13,6 +13,8 @@ from typing import Self
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from support.certificates import certify
+
 ROOT = Path(__file__).parents[3]
 USERNAME, PASSWORD = "sensor", "correct horse"
 OFFICE = (
@@ -116,6 +118,19 @@ class Mosquitto21(Mosquitto):
             *("--memory", "256m", *volumes, mosquitto_image()),
             *("mosquitto", "-c", "/mosquitto/config/mosquitto.conf"),
         ]
+
+    def add_tls(self) -> dict[str, object]:
+        """Let it take TLS as well, from the next start on; return the settings of a listener that uses it."""
+        config, port = self.folder / "config", free_port()
+        certify(config, "localhost")
+        inside = "/mosquitto/config"
+        files = f"cafile {inside}/ca.pem\ncertfile {inside}/server.pem\nkeyfile {inside}/server.key\n"
+        with (config / "mosquitto.conf").open("a") as file:
+            file.write(
+                "".join(f"listener {port} {address}\n{files}" for address in ("127.0.0.1", "127.0.0.2"))
+            )
+        subprocess.run(["chown", "-R", "10001:10001", config], check=True)
+        return {"mqtt_port": port, "mqtt_broker": "127.0.0.1", "mqtt_ca_file": config / "ca.pem"}
 
     def start(self) -> None:
         """Start, and wait until it takes connections."""

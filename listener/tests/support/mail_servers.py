@@ -6,20 +6,15 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from ipaddress import ip_address
 from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from support.brokers import free_port, until
+from support.certificates import certify
 
 ADDRESS, APP_PASSWORD = "rooms@example.org", "abcd efgh ijkl mnop"
 
@@ -37,7 +32,7 @@ class MailServer:
         self.answers: dict[str, str] = {}
         """What is said to RCPT by destination, and to DATA under `DATA`, in place of 250."""
         self.on_mail: Callable[[], object] = lambda: None
-        _certify(folder, host)
+        certify(folder, host)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def credentials(self, *destinations: str, password: str = APP_PASSWORD) -> Path:
@@ -129,37 +124,6 @@ def _authenticate(
     assert isinstance(given, LoginPassword)
     right = ADDRESS.encode(), APP_PASSWORD.replace(" ", "").encode()
     return AuthResult(success=(given.login, given.password) == right, handled=False)
-
-
-def _certify(folder: Path, host: str) -> None:
-    """Make a CA, and a certificate of it for one host."""
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test CA")])
-    now = datetime.now(UTC)
-
-    def builder(name: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        made = x509.CertificateBuilder().subject_name(name).issuer_name(ca_name).public_key(public)
-        made = made.serial_number(x509.random_serial_number())
-        return made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=2))
-
-    usage = x509.KeyUsage(*(True,) * 2, *(False,) * 3, *(True,) * 2, *(False,) * 2)
-    identifier = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
-    authority = builder(ca_name, ca_key.public_key())
-    authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    authority = authority.add_extension(usage, critical=True).add_extension(identifier, critical=False)
-    names: list[x509.GeneralName] = [x509.DNSName(host)]
-    if host == "localhost":
-        names.append(x509.IPAddress(ip_address("127.0.0.1")))
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    server = builder(name, key.public_key()).add_extension(x509.SubjectAlternativeName(names), critical=False)
-    server = server.add_extension(
-        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
-    )
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    (folder / "ca.pem").write_bytes(authority.sign(ca_key, hashes.SHA256()).public_bytes(pem))
-    (folder / "server.pem").write_bytes(server.sign(ca_key, hashes.SHA256()).public_bytes(pem))
-    key_format = serialization.PrivateFormat.PKCS8
-    (folder / "server.key").write_bytes(key.private_bytes(pem, key_format, plain))
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 _READ_BYTES = 256 * 1024
+_RECORD_BYTES = 2 * 1024
+"""More than a reading: Mosquitto puts each PUBLISH into its own record. A larger one takes more calls."""
 _PUBLISH = 3
 PINGRESP = 13
 PINGREQ = b"\xc0\x00"
@@ -34,6 +36,7 @@ class FramedSocket:
     def __init__(self, connection: socket.socket) -> None:
         """Wrap a connected socket, plain or TLS."""
         self._socket = connection
+        self._is_tls = isinstance(connection, ssl.SSLSocket)
         self._read = b""
         self._position = 0
         self._unsent = bytearray()
@@ -44,20 +47,32 @@ class FramedSocket:
         """Read what the network has, up to a buffer full.
 
         Raises:
-            OSError: the connection is lost, or the other side has closed it.
+            OSError: the connection is lost, or the other side has closed it, and all was read.
 
         """
+        records = [self._read[self._position :]]
+        left = _READ_BYTES
+        # With TLS one call returns one record at most, and asking for more only costs time.
+        at_once = _RECORD_BYTES if self._is_tls else _READ_BYTES
+        read = self._socket.read if isinstance(self._socket, ssl.SSLSocket) else self._socket.recv
         try:
-            data = self._socket.recv(_READ_BYTES)
+            while left > 0 and (data := read(at_once)):
+                records.append(data)
+                left -= len(data)
+                if not self._is_tls:
+                    break
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return
-        if not data:
+            data = b"-"
+        except OSError:
+            # What came before the error is read first; the next call meets it again.
+            if left == _READ_BYTES:
+                raise
+        self._read, self._position = b"".join(records), 0
+        if left == _READ_BYTES and not data:
             # MQTT 3.1.1 has no packet for the reason.
             raise ConnectionResetError(
                 "the broker closed it: it stops, or another client came with the same client id"
             )
-        self._read = self._read[self._position :] + data
-        self._position = 0
 
     def publishes(self) -> list[Publish]:
         """Take the PUBLISH packets up to the first packet of another kind, or to the end of what is whole.

@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ecc_listener.mqtt.framing import PINGREQ, PINGRESP, FramedSocket, Publish
+from ecc_listener.mqtt.tls_errors import explain, explain_handshake
 
 if TYPE_CHECKING:
     import socket
@@ -108,7 +109,7 @@ class Session:
                 now_us = self._wall_us()
                 messages += [Message(at_us, *one) for at_us, one in enumerate(published, now_us)]
         except OSError as error:
-            self._lost(f"connection lost: {_reason(error)}")
+            self._lost(self._why_lost(client, error))
         if self._client is client:
             self._upkeep(client)
         return messages
@@ -210,12 +211,24 @@ class Session:
         try:
             client.connect(broker.host, broker.port, KEEPALIVE_S)
         except (OSError, ValueError) as error:
-            self._lost(f"broker {broker.host}:{broker.port} can't be reached: {_reason(error)}")
+            meaning = explain_handshake(error) if broker.tls else None
+            unreachable = f"broker {broker.host}:{broker.port} can't be reached: {_reason(error)}"
+            self._lost(
+                f"broker {broker.host}:{broker.port} can't be used: {meaning}" if meaning else unreachable
+            )
             return
         self._client = client
         self._pongs = 0
         self._since_s = now_s
         self.flush()
+
+    def _why_lost(self, client: "_Client", error: OSError) -> str:
+        if client.is_connected() or self._broker.tls is not None:
+            return f"connection lost: {explain(error) or _reason(error)}"
+        return (
+            f"broker {self._broker.host}:{self._broker.port} closes the connection at once: if it expects TLS"
+            " on this port, set ECC_MQTT_CA_FILE, or set ECC_MQTT_PORT to its port without TLS"
+        )
 
     def _check_connack(self) -> None:
         if time.monotonic() - self._since_s > _CONNACK_TIMEOUT_S:
@@ -295,6 +308,18 @@ class _Client(mqtt.Client):
     """paho's client, on a socket that passes PUBLISH packets to the session."""
 
     connection: FramedSocket
+
+    def _ssl_wrap_socket(self, tcp_sock: "socket.socket") -> ssl.SSLSocket:
+        """Do the handshake in bounded time; paho waits for the keepalive."""
+        context = cast("ssl.SSLContext", self._ssl_context)
+        wrapped = context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+        try:
+            wrapped.settimeout(_CONNECT_TIMEOUT_S)
+            wrapped.do_handshake()
+        except BaseException:
+            wrapped.close()
+            raise
+        return wrapped
 
     def _create_socket(self) -> FramedSocket:
         self.connection = FramedSocket(cast("socket.socket", super()._create_socket()))
