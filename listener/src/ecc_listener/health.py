@@ -30,6 +30,8 @@ class Health:
     last_message_utc: str | None = None
     last_sensor: str | None = None
     broker_fault: str | None = "not connected yet"
+    hearing_fault: str | None = None
+    """Why nothing can arrive although it is connected."""
     store_fault: str | None = None
     mail_fault: str | None = None
     messages: int = 0
@@ -76,6 +78,8 @@ def fault(health: Health, now: datetime) -> str | None:
         return f"the listener hangs or has ended: it last wrote at {health.written_utc}; {last}"
     if health.broker_fault:
         return f"not connected: {health.broker_fault}; {last}"
+    if health.hearing_fault:
+        return f"connected, but deaf: {health.hearing_fault}; {last}"
     if health.store_fault:
         return f"readings can't be stored: {health.store_fault}; {last}"
     silence = now - datetime.fromisoformat(health.last_message_utc or health.started_utc)

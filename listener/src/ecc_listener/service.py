@@ -18,9 +18,10 @@ from ecc_listener.clock import Clock, Now
 from ecc_listener.credentials import read_mqtt
 from ecc_listener.health import STALE_S, Health, utc_iso
 from ecc_listener.mqtt.deliveries import Deliveries, packet
+from ecc_listener.mqtt.hearing import HearingCheck, is_probe
 from ecc_listener.mqtt.session import KEEPALIVE_S, Broker, Message, Session, pause
 from ecc_listener.readings.faults import KnownFaults
-from ecc_listener.readings.formats import parse
+from ecc_listener.readings.formats import Decoder, parse
 from ecc_listener.readings.reading import NotAReading, Reading
 from ecc_listener.settings import Settings, read_decoder, unknown_variables
 from ecc_listener.storage.connection import StoreError
@@ -84,11 +85,14 @@ class Service:
         )
         self.pending: tuple[Burst, list[Message]] | None = None
         """A burst that is not committed yet, and its messages, which are not acknowledged yet."""
+        self.hearing = HearingCheck(_broker(settings), self.is_reading)
         self.retry = _Retry()
         self.next_ping_s = 0.0
         self.forgotten_burst = 0
         self.decoder = read_decoder(settings)
         self.known_faults = KnownFaults()
+        self.incomplete: list[Rejected] = []
+        """The messages of incomplete readings in the burst that is being decoded."""
         self.tasks = PeriodicTasks(settings, self.store, self.session, self.health, self.started)
         _log.info("Listening for %s", ", ".join(settings.mqtt_topics))
 
@@ -98,6 +102,7 @@ class Service:
             try:
                 if time.monotonic() >= self.next_tick_s:
                     self.next_tick_s = time.monotonic() + _TICK_S
+                    self.check_hearing()
                     self.tasks.tick(self.clock.now())
                 self.turn()
             except Exception:  # noqa: BLE001 - the one place: nothing may end the loop
@@ -119,6 +124,26 @@ class Service:
         if self.pending is None:
             self.tidy_delivery_record()
 
+    def check_hearing(self) -> None:
+        """Find out whether anything can arrive at all, if nothing does."""
+        self.hearing.tick(
+            time.monotonic(),
+            connection=self.session.connections,
+            messages=self.health.messages,
+            is_connected=self.session.fault is None,
+            is_new=not self.tasks.monitor.sensor_monitor.sensors,
+        )
+        self.health.hearing_fault = self.hearing.fault
+
+    def is_reading(self, topic: str, payload: bytes) -> bool:
+        """Return whether a message on a topic that isn't subscribed to seems to be for this listener."""
+        try:
+            readings = Decoder([topic]).decode(topic, payload)
+        except (NotAReading, ValueError):
+            return False
+        known = self.tasks.monitor.sensor_monitor.sensors
+        return any(not known or reading.sensor_name in known for reading in readings)
+
     def receive(self) -> list[Message]:
         """Wait for messages until the next tick at most, and return those that have arrived."""
         wait_s = self.next_tick_s - time.monotonic()
@@ -133,28 +158,36 @@ class Service:
     def decode(self, messages: list[Message]) -> Burst:
         """Sort messages into readings and rejected messages, leaving out what is already stored."""
         burst = Burst(self.deliveries.last_burst + 1, [], [], [])
-        incomplete: list[Rejected] = []
-        for arrived_us, topic, payload, packet_id, retained in messages:
-            if packet_id:
-                arrived = packet(packet_id, topic, payload)
+        self.incomplete = []
+        for message in messages:
+            if message.packet_id:
+                arrived = packet(message.packet_id, message.topic, message.payload)
                 if self.deliveries.is_stored(arrived):
                     continue
                 burst.packets.append(arrived)
-            try:
-                readings = self.decoder.decode(topic, payload)
-            except NotAReading as error:
-                reason = RETAINED if retained else str(error)
-                burst.rejected.append(Rejected(arrived_us, topic, payload, reason))
-                continue
-            if retained and readings:
-                burst.rejected.append(Rejected(arrived_us, topic, payload, RETAINED))
-                continue
-            for reading in readings:
-                burst.readings.append(Arrival(arrived_us, reading))
-                if reading.faults and self.must_keep(reading):
-                    reason = "; ".join(one.reason for one in reading.faults)
-                    incomplete.append(Rejected(arrived_us, topic, payload, reason))
-        return burst._replace(incomplete=incomplete) if incomplete else burst
+            if is_probe(message.payload):
+                self.hearing.probe_arrived(message.topic)
+            else:
+                self.decode_one(message, burst)
+        return burst._replace(incomplete=self.incomplete) if self.incomplete else burst
+
+    def decode_one(self, message: Message, burst: Burst) -> None:
+        """Add to a burst what a message contains: readings, or the reason why it has none."""
+        arrived_us, topic, payload, _, retained = message
+        try:
+            readings = self.decoder.decode(topic, payload)
+        except NotAReading as error:
+            reason = RETAINED if retained else str(error)
+            burst.rejected.append(Rejected(arrived_us, topic, payload, reason))
+            return
+        if retained and readings:
+            burst.rejected.append(Rejected(arrived_us, topic, payload, RETAINED))
+            return
+        for reading in readings:
+            burst.readings.append(Arrival(arrived_us, reading))
+            if reading.faults and self.must_keep(reading):
+                reason = "; ".join(one.reason for one in reading.faults)
+                self.incomplete.append(Rejected(arrived_us, topic, payload, reason))
 
     def must_keep(self, reading: Reading) -> bool:
         """Return whether to keep the message of an incomplete reading; log what its sensor lacks, once."""
@@ -217,6 +250,9 @@ class Service:
     def count_and_log(self, burst: Burst, messages: list[Message]) -> None:
         """Tell the parts that need to know what was stored, and log it."""
         self.tasks.stored(burst)
+        messages = [one for one in messages if not is_probe(one.payload)]
+        if not messages:
+            return
         self.health.messages += len(messages)
         self.health.rows += len(burst.readings)
         self.health.rejected += len(burst.rejected)
@@ -239,6 +275,7 @@ class Service:
             self.commit_and_acknowledge()
             pause(0.1)
         self.session.close()
+        self.hearing.close()
         now = self.clock.now()
         self.tasks.close(now, _STOP_WITHIN_S)
         self.store.close()

@@ -234,6 +234,11 @@ def test_a_page_tells_the_browser_of_a_clock_that_runs_fast(house: House) -> Non
             "is not connected to the broker",
             "make up on the server",
         ),
+        (
+            {"hearing_fault": "sensors publish on attic"},
+            "connected to the broker, but can't hear the sensors",
+            "run make restart",
+        ),
         ({"store_fault": "the disk is full"}, "Readings can't be stored", "The broker keeps them meanwhile"),
         (
             {"written_utc": "2026-01-01 11:00:00+00:00"},

@@ -107,9 +107,17 @@ def _of_running(status: Health, kinds: set[str]) -> list[PageProblem]:
         headline = "The listener is not connected to the broker"
         advice = "It keeps trying. If this lasts, run make up on the server, then make logs."
         found.append(PageProblem("broker", "", headline, None, f"{status.broker_fault}.", advice))
+    if status.hearing_fault:
+        headline = "The listener is connected to the broker, but can't hear the sensors"
+        advice = "Correct that, then run make restart on the server."
+        found.append(PageProblem("deaf", "", headline, None, f"{_sentence(status.hearing_fault)}.", advice))
     if status.store_fault and "store" not in kinds:
         advice = "The broker keeps them meanwhile. Once that is fixed, the listener continues by itself."
         found.append(
             PageProblem("store", "", "Readings can't be stored", None, f"{status.store_fault}.", advice)
         )
     return found
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
