@@ -42,8 +42,22 @@ need_setup() {
     [ -f .env ] && [ -f secrets/mosquitto_passwd ] || die "Nothing is set up yet." "run make up"
 }
 
-# value NAME: print the value in .env
-value() { sed -n "s/^$1=//p" .env | tail -n 1; }
+# value NAME: print the value in .env, as Compose reads it: without quotes, and without a comment behind it
+value() {
+    sed -nE "s/^(export )?$1[[:space:]]*=[[:space:]]*//p" .env | tail -n 1 |
+        sed -E "s/^\"(.*)\"[[:space:]]*(#.*)?\$/\1/; t; s/^'(.*)'[[:space:]]*(#.*)?\$/\1/; t; s/[[:space:]]+#.*//; s/[[:space:]]+\$//"
+}
+
+# problem WHAT NEXT_STEP: remember something that must be corrected before anything is started
+problems=()
+problem() { problems+=("$1"$'\n'"  Next step: $2"); }
+
+stop_at_problems() {
+    [ ${#problems[@]} != 0 ] || return 0
+    printf '\n%s\n' "${problems[@]}" >&2
+    printf '\nNothing was started, stopped or changed.\n' >&2
+    exit 1
+}
 
 # Print the folder for backups on this machine.
 backup_folder() {
@@ -52,11 +66,26 @@ backup_folder() {
     printf '%s' "${folder:-data/backup}"
 }
 
-user_of() { cut -d, -f1 "$1" | tr -d ' \r\n'; }
+# For showing it only; what counts is how the program reads it.
+user_of() { head -n 1 "$1" | cut -d, -f1 | sed 's/^\xef\xbb\xbf//; s/^[[:space:]]*//; s/[[:space:]]*$//'; }
 
-# allow USER "ACCESS TOPIC": add a right at the broker, unless the file already has this user
-allow() {
-    grep -qx "user $1" mosquitto/acl || printf '\nuser %s\ntopic %s\n' "$1" "$2" >>mosquitto/acl
+# check_accounts: check settings and secrets in a container of their own, and write the broker's files
+check_accounts() {
+    local output line
+    output=$("${compose[@]}" run --rm --no-deps -T --volume "$PWD/secrets:/setup/secrets" \
+        --volume "$PWD/mosquitto:/setup/mosquitto" listener \
+        check --secrets /setup/secrets --broker /setup/mosquitto </dev/null 2>/tmp/ecc-check.$$) && status=0 || status=$?
+    while IFS= read -r line; do
+        case $line in
+            "") ;;
+            Note:*) say "  $line" ;;
+            *) problem "$line" "correct it in .env or secrets/, then run the command again" ;;
+        esac
+    done <<<"$output"
+    if [ "$status" != 0 ] && [ "$status" != 2 ]; then
+        problem "The settings could not be checked: $(tail -n 3 /tmp/ecc-check.$$)" "fix that, then run the command again"
+    fi
+    rm -f /tmp/ecc-check.$$
 }
 
 # Print the Debian mirror that this machine uses, or nothing.

@@ -14,10 +14,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
-
-if TYPE_CHECKING:
-    from ecc_listener.settings import Settings
+from typing import Any, NamedTuple, NoReturn
 
 OK, FAILED, WRONG_SETTING = 0, 1, 2
 
@@ -45,6 +42,8 @@ class Verb(NamedTuple):
     """The names of the settings that it uses."""
     has_arguments: bool = False
     """Whether its module has `add_arguments(parser)` for arguments of the verb's own."""
+    gets_unchecked: bool = False
+    """Whether it gets the flags in place of settings, because a wrong setting must not stop it."""
 
 
 _DATABASE = ("database_file_path",)
@@ -75,6 +74,13 @@ VERBS = {
         "show the connection, the last message, the sensors and the sizes on one screen",
         ("log_file_path", *_DATABASE, "limits_file_path", "backup_folder", "health_file_path"),
         has_arguments=True,
+    ),
+    "check": Verb(
+        "commands.check",
+        "check settings and secrets, and print what is wrong: exit status 0, or 2",
+        _LISTENER,
+        has_arguments=True,
+        gets_unchecked=True,
     ),
     "web": Verb(
         "web.server", "serve the web page with every room at a glance", (*_PAGE, "web_credentials_file_path")
@@ -167,11 +173,12 @@ def _run(words: list[str]) -> int:
     flags = {name: given.pop(name) for name in tuple(given) if name in _fields()}
     try:
         _refuse_unused(flags, verb)
-        settings = load(flags, listening=verb == "run")
-        act: Callable[[Settings, dict[str, object]], int] = import_module(
+        act: Callable[[object, dict[str, object]], int] = import_module(
             f"ecc_listener.{VERBS[verb].module}"
         ).main
-        return act(settings, given)
+        if VERBS[verb].gets_unchecked:
+            return act(flags, given)
+        return act(load(flags, listening=verb == "run"), given)
     except SettingsError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return WRONG_SETTING

@@ -138,3 +138,16 @@ def test_further_numbers_get_names_by_sensor_location_and_everywhere() -> None:
 def test_a_name_that_cannot_be_shown_is_a_mistake(value: str) -> None:
     (problem,) = LimitsFile(f"[everywhere]\nname field11 = {value}\n").problems
     assert problem.endswith("must be like Pressure, hPa")
+
+
+def test_a_further_number_may_have_limits() -> None:
+    file = LimitsFile(
+        "[everywhere]\nabove co2_ppm = 1200 for 30 min\n[Office]\nbelow Field11 = -3.5\nabove co2_ppm = off\n"
+    )
+    assert file.problems == []
+    assert (file.of("x", None) or {})["above co2_ppm"] == Limit(1200, 30 * 60_000_000)
+    office = file.of("x", "Office") or {}
+    assert office["below field11"] == Limit(-3.5)
+    assert "above co2_ppm" not in office
+    (problem,) = LimitsFile("[everywhere]\nabove co2_ppm = much\n").problems
+    assert problem.endswith("must be like 1000 for 30 min, or off")

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from ecc_listener.monitoring.limits import LimitsFile
@@ -220,3 +222,127 @@ def test_what_a_reading_lacks_is_reported_once_for_each_quantity() -> None:
     # It stays reported after a restart.
     known = restored(NAME, house.sensor_monitor.sensors[NAME].memory())
     assert known.reported == {"battery voltage", "signal"}
+
+
+def test_a_further_number_has_limits_on_both_sides() -> None:
+    house = House("[Office]\nabove co2_ppm = 1000 for 30 min\nbelow Lux = 10\n")
+
+    def sends(time_us: int, **values: float) -> set[str]:
+        return house.sends(time_us, values=tuple(values.items()))
+
+    assert sends(DAY_US, co2_ppm=900.0, lux=50.0) == set()
+    assert sends(30 * MINUTE_US, co2_ppm=1100.0, lux=50.0) == set()
+    assert sends(10 * MINUTE_US, co2_ppm=1100.0, lux=50.0) == {"above"}
+    details = house.details("above")
+    assert (details["field"], details["value"], details["limit"]) == ("co2_ppm", 1100.0, 1000.0)
+    # Within 5 % of the limit it is neither bad nor good; what isn't sent changes nothing.
+    assert sends(3 * HOUR_US, co2_ppm=960.0, lux=50.0) == {"above"}
+    assert house.sends(3 * HOUR_US) == {"above"}
+    assert sends(30 * MINUTE_US, co2_ppm=950.0, lux=50.0) == {"above"}
+    assert sends(10 * MINUTE_US, co2_ppm=950.0, lux=50.0) == set()
+    assert sends(10 * MINUTE_US, co2_ppm=900.0, lux=9.0) == {"below"}
+    house.sensor_monitor.apply(LimitsFile("[Office]\nabove co2_ppm = 1000\n"))
+    assert ("below", NAME) not in house.sensor_monitor.conditions.problems
+
+
+@pytest.mark.parametrize(
+    ("line", "quantity", "values"),
+    [
+        ("too cold = 40", "temperature_f", (40.0, 39.9, 41.9, 42.0)),
+        ("too hot = 90", "temperature_f", (90.0, 90.1, 88.1, 88.0)),
+        ("too damp = 70", "humidity_percent", (70.0, 70.1, 67.1, 67.0)),
+        ("too dry = 30", "humidity_percent", (30.0, 29.9, 32.9, 33.0)),
+        ("near dew point = 5", "dew_point_f", (68.45, 68.6, 67.5, 67.45)),
+        ("battery low = 20", "battery_percent", (20.0, 19.9, 34.9, 35.0)),
+    ],
+)
+def test_a_value_at_the_limit_is_good_and_the_hysteresis_has_its_width(
+    line: str, quantity: str, values: tuple[float, ...]
+) -> None:
+    at, beyond, within, beyond_hysteresis = values
+    kind = "_".join(line.partition(" =")[0].split())
+    house = House(f"[everywhere]\n{line} for 1 min\nfrozen = off\n")
+    house.is_still = True
+    house.sends(DAY_US)
+    assert house.sends(HOUR_US, **{quantity: at}) == set()
+    assert house.sends(20 * MINUTE_US, **{quantity: beyond}) == {kind}
+    assert house.sends(3 * HOUR_US, **{quantity: within}) == {kind}
+    assert house.sends(30 * MINUTE_US, **{quantity: beyond_hysteresis}) == {kind}
+    assert house.sends(10 * MINUTE_US, **{quantity: beyond_hysteresis}) == set()
+
+
+def test_a_signal_recovers_5_dbm_beyond_its_limit() -> None:
+    house = House("[everywhere]\nweak signal = -85\nfrozen = off\n")
+    house.is_still = True
+    house.sends(DAY_US, rssi_dbm=-85)
+    assert house.sends(DAY_US, rssi_dbm=-86) == {"weak_signal"}
+    # The mean comes close to what is sent, but never quite.
+    assert house.sends(2 * DAY_US, rssi_dbm=-81) == {"weak_signal"}
+    assert house.sends(2 * DAY_US, rssi_dbm=-79) == set()
+
+
+def test_damp_hours_count_from_the_limit_on_and_no_gap_counts_more_than_an_hour() -> None:
+    house = House("[everywhere]\ndamp risk = 65 for 3 h\nfrozen = off\n")
+    house.is_still = True
+    house.sends(HOUR_US)
+    assert house.sends(DAY_US, humidity_percent=65.0) == set()
+    house.sends(10 * MINUTE_US, humidity_percent=65.1)
+    # After a day without a reading, nobody knows how damp it was meanwhile.
+    house.now_us += DAY_US
+    house.sends(10 * MINUTE_US, humidity_percent=65.1)
+    sensor = house.sensor_monitor.sensors[NAME]
+    assert sensor.damp_us == 70 * MINUTE_US
+    assert house.sends(100 * MINUTE_US, humidity_percent=65.1) == set()
+    assert house.sends(10 * MINUTE_US, humidity_percent=65.1) == {"damp_risk"}
+    begun_us = house.sensor_monitor.conditions.problems["damp_risk", NAME].since_us
+    assert begun_us == house.now_us - 3 * HOUR_US
+    # However long it was damp, it counts up to one and a half times the limit.
+    house.sends(5 * DAY_US, humidity_percent=70.0)
+    assert sensor.damp_us == 4.5 * HOUR_US
+
+
+def test_a_frozen_sensor_has_sent_the_same_a_dozen_times() -> None:
+    house = House("[everywhere]\nfrozen = 30 min\n")
+    house.sends(DAY_US)
+    house.is_still = True
+    # The last one before was the same already.
+    assert house.sends(10 * 10 * MINUTE_US) == set()
+    assert house.sends() == {"frozen"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "gap_us", "is_jump"),
+    [
+        ({"temperature_f": 73.45 + 36.0}, 10 * MINUTE_US, False),
+        ({"temperature_f": 73.45 + 36.1}, 10 * MINUTE_US, True),
+        ({"temperature_f": 73.45 - 36.1}, 10 * MINUTE_US, True),
+        ({"humidity_percent": 39.17 + 60.0}, 10 * MINUTE_US, False),
+        ({"humidity_percent": 39.17 + 60.1}, 10 * MINUTE_US, True),
+        ({"temperature_f": 160.0}, HOUR_US, True),
+        ({"temperature_f": 160.0}, HOUR_US + MINUTE_US, False),
+    ],
+)
+def test_a_jump_is_more_than_a_room_does_within_an_hour(
+    changes: dict[str, Any], gap_us: int, *, is_jump: bool
+) -> None:
+    house = House()
+    house.is_still = True
+    house.sends(HOUR_US)
+    house.now_us += gap_us - 10 * MINUTE_US
+    house.sends(**changes)
+    assert bool(house.sensor_monitor.sensors[NAME].jumps_us) is is_jump
+
+
+def test_three_jumps_are_frequent_within_a_day_only() -> None:
+    def found(between_us: int) -> set[str]:
+        house = House("[everywhere]\nfrozen = off\n")
+        house.sends(HOUR_US)
+        # Each time it is up for some hours and comes back in a gap, so that only the way up is a jump.
+        for _ in range(3):
+            last = house.sends(10 * MINUTE_US, temperature_f=160.0)
+            house.now_us += 2 * HOUR_US
+            house.sends(between_us - 3 * HOUR_US)
+        return last
+
+    assert found(11 * HOUR_US) == {"jumps"}
+    assert found(13 * HOUR_US) == set()

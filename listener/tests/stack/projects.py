@@ -74,6 +74,14 @@ class Project:
             check=False,
         )
 
+    def git(self, *words: str) -> str:
+        """Run git in the folder, as somebody who cloned the project."""
+        # The containers' user owns the folder's content by now.
+        owner = ("-c", "safe.directory=*", "-c", "user.name=church", "-c", "user.email=church@example.org")
+        done = self.run("git", *owner, *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def compose(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run Compose of this project's generation."""
         return self.run(*(("docker", "compose") if self.generation == 2 else ("docker-compose",)), *words)

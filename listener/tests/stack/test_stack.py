@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -34,9 +35,12 @@ def stack() -> Iterator[Project]:
     """Give a stack that `make up` has brought up, with Compose 1.29."""
     with project(1) as made:
         made.choose_ports()
+        made.git("init", "--quiet")
+        made.git("add", "--all")
+        made.git("commit", "--quiet", "--message", "as published")
         up = made.run("make", "up")
         assert up.returncode == 0, up.stdout + up.stderr
-        (made.folder / "up.txt").write_text(up.stdout)
+        (made.folder / "data/up.txt").write_text(up.stdout)
         yield made
 
 
@@ -61,9 +65,9 @@ def test_both_compose_generations_accept_the_file(stack: Project, generation: in
 
 
 def test_make_up_returns_when_all_are_healthy_and_says_what_to_enter(stack: Project) -> None:
-    for service in ("broker", "listener", "web"):
-        assert stack.is_healthy(service)
-    told = (stack.folder / "up.txt").read_text()
+    # The Engine itself waits for the interval of the healthcheck.
+    until(lambda: all(stack.is_healthy(service) for service in ("broker", "listener", "web")), 60)
+    told = (stack.folder / "data/up.txt").read_text()
     for words in (
         "127.0.0.1",
         str(stack.port),
@@ -297,7 +301,7 @@ def test_a_backup_is_put_back_and_what_came_since_is_kept_aside_or_merged(stack:
     assert (stack.folder / database).stat().st_uid == (stack.folder / "data/db").stat().st_uid
     assert "Without the passwords" in made.stdout
     inside = stack.run("tar", "-tzf", settings).stdout
-    assert {".env", "mosquitto/acl", "data/db/ECCMQTTIoT_Limits.ini"} <= set(inside.split())
+    assert {".env", "mosquitto/conf.d/", "data/db/ECCMQTTIoT_Limits.ini"} <= set(inside.split())
     assert "secrets" not in inside
     with_secrets = stack.run("make", "backup", "SECRETS=yes").stdout.splitlines()[-1]
     assert (stack.folder / with_secrets).stat().st_mode & 0o777 == 0o600
@@ -399,6 +403,8 @@ def test_when_all_is_lost_the_backups_bring_it_back(stack: Project) -> None:
         done = stack.run("make", "restore", f"FILE={name}", "YES=yes")
         assert done.returncode == 0, done.stdout + done.stderr
     until(lambda: stack.is_healthy("listener"), 60)
+    # What marks empty folders for git was lost with them.
+    stack.git("checkout", "--quiet", "--", "data")
     assert stack.count() == rows
     told = stack.run("make", "--silent", "export", "OPTIONS=--sensor ECCTH99")
     assert len(told.stdout.splitlines()) == 2, told.stderr
@@ -447,17 +453,84 @@ def test_a_sensor_added_may_publish_at_once(stack: Project) -> None:
     assert "already has a user ECCTH07" in stack.run("make", "add-sensor", "NAME=ECCTH07").stderr
 
 
+WRONG = {
+    ".env": ("ECC_TIMER_CHECK=soon\r\nECC_TIMER_CHEK=20\r\n", "timer_check: is not a number of minutes"),
+    "secrets/gmail_credentials": ("one field", "has 1 fields instead of four"),
+    "secrets/web_credentials": ("church", "secrets/web_credentials must have the form username,password"),
+    "mosquitto/conf.d/wrong.conf": ("max_inflite_messages 3\n", "Unknown configuration variable"),
+}
+
+
+@pytest.mark.parametrize("command", ["restart", "up"])
+def test_what_is_wrong_is_said_all_at_once_and_what_runs_goes_on(stack: Project, command: str) -> None:
+    before = [stack.container(service) for service in ("broker", "listener", "web")]
+    kept = {name: _text(stack.folder / name) for name in WRONG}
+    for name, (text, _) in WRONG.items():
+        (stack.folder / name).write_text((kept[name] or "") + text)
+    try:
+        refused = stack.run("make", command)
+    finally:
+        for name, old in kept.items():
+            if old is None:
+                (stack.folder / name).unlink()
+            else:
+                (stack.folder / name).write_text(old)
+    assert refused.returncode != 0
+    for _, said in WRONG.values():
+        assert said in refused.stderr
+    assert refused.stderr.count("Next step: ") == len(WRONG)
+    assert "Nothing was started, stopped or changed." in refused.stderr
+    assert "did you mean ECC_TIMER_CHECK?" in refused.stdout
+    assert [stack.container(service) for service in ("broker", "listener", "web")] == before
+    _still_serves(stack)
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
+
+
+def test_a_broken_compose_file_and_a_port_that_is_taken_are_said_before_anything_happens(
+    stack: Project,
+) -> None:
+    override, env = stack.folder / "docker-compose.override.yml", stack.folder / ".env"
+    kept = env.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        env.write_text(kept.replace(f"WEB_PORT={stack.web_port}", f"WEB_PORT={port}"))
+        override.write_text("services: [\n")
+        refused = stack.run("make", "restart")
+        override.unlink()
+        env.write_text(kept)
+    assert refused.returncode != 0
+    assert "The Compose file is wrong: " in refused.stderr
+    assert f"Port {port}, which the page needs, is in use by another program." in refused.stderr
+    _still_serves(stack)
+
+
+def test_accounts_with_odd_characters_work_for_broker_and_listener_alike(stack: Project) -> None:
+    secret = stack.folder / "secrets/mqtt_credentials"
+    kept = secret.read_bytes()
+    secret.write_bytes('\ufeffthe listener , pass,word ü$x"y \r\n'.encode())
+    try:
+        restart = stack.run("make", "restart")
+        assert restart.returncode == 0, restart.stdout + restart.stderr
+        _still_serves(stack)
+        assert (
+            "\nuser the listener\ntopic readwrite #\n" in (stack.folder / "secrets/mosquitto_acl").read_text()
+        )
+    finally:
+        secret.write_bytes(kept)
+    assert stack.run("make", "restart").returncode == 0
+
+
 def test_make_restart_brings_every_edit_into_effect(stack: Project) -> None:
     env = stack.folder / ".env"
     env.write_text(env.read_text().replace("#ECC_LOG_LEVEL=INFO", "ECC_LOG_LEVEL=DEBUG"))
-    conf = stack.folder / "mosquitto/mosquitto.conf"
-    conf.write_text(conf.read_text().replace("max_packet_size 2097152", "max_packet_size 1000"))
-    acl = stack.folder / "mosquitto/acl"
-    acl.write_text(
-        acl.read_text().replace("topic write ECCTempHum", "topic write ECCTempHum\ntopic write second")
-    )
-    compose = stack.folder / "docker-compose.yml"
-    compose.write_text(compose.read_text().replace("pids_limit: 50", "pids_limit: 60"))
+    (stack.folder / "mosquitto/conf.d/own.conf").write_text("max_packet_size 1000\n")
+    (stack.folder / "mosquitto/conf.d/own.acl").write_text("user reader\ntopic read #\n")
+    override = stack.folder / "docker-compose.override.yml"
+    version = 'version: "3.8"\n' if "version:" in (stack.folder / "docker-compose.yml").read_text() else ""
+    override.write_text(f"{version}services:\n  listener:\n    pids_limit: 60\n")
     env.write_text(
         env.read_text().replace("#ECC_MQTT_TOPICS=ECCTempHum", "ECC_MQTT_TOPICS=ECCTempHum,second")
     )
@@ -508,10 +581,26 @@ def test_an_installation_of_the_original_moves_over_with_compose_2() -> None:
         old.close()
         up = made.run("make", "up")
         assert up.returncode == 0, up.stdout + up.stderr
-        assert made.is_healthy("listener")
+        until(lambda: made.is_healthy("listener"), 60)
         client = made.client("church", "old password")
         until(client.is_connected)
         client.publish("ECCTempHum", OFFICE, qos=0)
         until(lambda: made.count() == 2)
         client.disconnect()
         client.loop_stop()
+
+
+def test_nothing_that_was_done_changed_a_file_that_git_keeps(stack: Project) -> None:
+    assert stack.git("status", "--porcelain") == ""
+
+
+def test_an_installation_of_the_version_before_is_taken_over(stack: Project) -> None:
+    acl = stack.folder / "mosquitto/acl"
+    with acl.open("a") as file:
+        file.write("\nuser ECCTH05\ntopic write ECCTempHum\n\nuser bridge\ntopic readwrite homes/#\n")
+    assert stack.git("status", "--porcelain") != ""
+    up = stack.run("make", "up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert stack.git("status", "--porcelain") == ""
+    rules = (stack.folder / "secrets/mosquitto_acl").read_text()
+    assert "user bridge\ntopic readwrite homes/#" in rules

@@ -107,11 +107,13 @@ class Mosquitto21(Mosquitto):
             f"listener {self.port} 127.0.0.1\nlistener {self.port} 127.0.0.2",
         )
         (config / "mosquitto.conf").write_text(f"{text}\n{extra}\n")
-        (config / "acl").write_text(f"user {USERNAME}\ntopic readwrite #\n")
-        passwords = folder / "passwords"
-        subprocess.run(["chown", "-R", "10001:10001", self.data, config, passwords], check=True)
+        (config / "conf.d").mkdir()
+        passwords, rules = folder / "passwords", folder / "rules"
+        rules.write_text(f"user {USERNAME}\ntopic readwrite #\n")
+        rules.chmod(0o600)
+        subprocess.run(["chown", "-R", "10001:10001", self.data, config, passwords, rules], check=True)
         mounts = {config: "/mosquitto/config", self.data: "/mosquitto/data"}
-        mounts[passwords] = "/run/secrets/mosquitto_passwd"
+        mounts |= {passwords: "/run/secrets/mosquitto_passwd", rules: "/run/secrets/mosquitto_acl"}
         volumes = [part for host, inside in mounts.items() for part in ("-v", f"{host}:{inside}")]
         self._create = [
             *("docker", "create", "--name", self.container, "--user", "10001:10001", "--network", "host"),

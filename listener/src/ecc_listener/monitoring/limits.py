@@ -13,6 +13,11 @@ _LIMIT = re.compile(
     r"(?:\s+for\s+(?P<time>\d+(?:\.\d+)?)\s*(?P<time_unit>min|h|d))?",
     re.IGNORECASE,
 )
+_FIELD_LIMIT = re.compile(
+    r"(?P<value>-?\d+(?:\.\d+)?)(?:\s+for\s+(?P<time>\d+(?:\.\d+)?)\s*(?P<time_unit>min|h|d))?", re.IGNORECASE
+)
+FIELD_KINDS = ("above ", "below ")
+"""What begins the name of a limit of a further number; its field follows, in lower case."""
 _MAX_PROBLEMS = 5
 _MAX_MERGED = 10_000
 _MAX_LABEL = 40
@@ -77,7 +82,7 @@ DEFAULT: Limits = {
     "jumps": Limit(0),
     "silent": Limit(0),
 }
-FROM_LIMITS = {*_FORMS, "jumps"}
+FROM_LIMITS = {*_FORMS, "jumps", *(kind.strip() for kind in FIELD_KINDS)}
 """The kinds that the file can set."""
 
 
@@ -131,8 +136,11 @@ class LimitsFile:
 
     def _parse(self, found: dict[str, Limit | None], section: str, option: str, value: str) -> None:
         kind = "_".join(option.split())
-        if kind not in FROM_LIMITS | {"watch"}:
-            names = ", ".join(one.replace("_", " ") for one in (*_FORMS, "jumps", "watch", "name FIELD"))
+        if option.startswith(FIELD_KINDS):
+            self._parse_field_limit(found, section, option, value)
+        elif kind not in {*_FORMS, "jumps", "watch"}:
+            further = ("jumps", "watch", "name FIELD", "above FIELD", "below FIELD")
+            names = ", ".join(one.replace("_", " ") for one in (*_FORMS, *further))
             self._add_problem(f"[{section}] {option}: unknown limit; allowed are {names}")
         elif value.casefold() in _OFF:
             found[kind] = None
@@ -148,6 +156,18 @@ class LimitsFile:
                 self._add_problem(f"[{section}] {option} = {value}: must be like {example}, or off")
             else:
                 found[kind] = limit
+
+    def _parse_field_limit(
+        self, found: dict[str, Limit | None], section: str, option: str, value: str
+    ) -> None:
+        match = _FIELD_LIMIT.fullmatch(value.strip())
+        if value.casefold() in _OFF:
+            found[" ".join(option.split())] = None
+        elif match:
+            for_us = float(match["time"]) * _UNITS_US[match["time_unit"].lower()] if match["time"] else 0
+            found[" ".join(option.split())] = Limit(float(match["value"]), int(for_us))
+        else:
+            self._add_problem(f"[{section}] {option} = {value}: must be like 1000 for 30 min, or off")
 
     def _parse_field_name(self, section: str, option: str, value: str) -> None:
         label, _, unit = (part.strip() for part in value.partition(","))

@@ -34,6 +34,7 @@ EXAMPLE = """\
 #   silent               three of the sensor's own intervals unless you set a time, such as "2 h", or "off"
 #   watch                "no" ignores a sensor completely, for example one that was removed
 #   name FIELD           shows a further number that a sensor sends, under a name and with a unit
+#   above, below FIELD   a limit of such a number; resolved 5 % on the other side of it for half an hour
 
 [everywhere]
 battery low = 20 %
@@ -55,6 +56,8 @@ frozen = 6 h
 
 #[ECCTH08]
 #name field11 = Pressure, hPa
+#below field11 = 980 for 2 h
+#above co2_ppm = 1200 for 30 min
 """
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ecc_listener.monitoring.conditions import Conditions
-from ecc_listener.monitoring.limits import Limit, Limits
+from ecc_listener.monitoring.limits import FIELD_KINDS, Limit, Limits
 from ecc_listener.monitoring.sensor import DAY_US, HOUR_US, MINUTE_US, RECENT, Sensor
 from ecc_listener.notifications.notice import Details, Problem
 from ecc_listener.readings.reading import Reading
@@ -17,6 +17,7 @@ _ENOUGH_READINGS = 12
 _JUMP_F, _JUMP_PERCENT, _JUMP_WITHIN_US = 36.0, 60.0, HOUR_US
 """No room does this within an hour; a door to a frosty night makes half of it."""
 _SETTLED = 3
+_FIELD_BACK_SHARE = 0.05
 
 
 class _Measure(NamedTuple):
@@ -48,6 +49,7 @@ def judge(sensor: Sensor, before: Reading, gap_us: int, limits: Limits, conditio
         _judge_frozen(sensor, limits["frozen"], conditions)
     if "jumps" in limits:
         _judge_jumps(sensor, before, gap_us, conditions)
+    _judge_fields(sensor, limits, conditions)
     _judge_identity(sensor, before, conditions)
     if sensor.reading.faults:
         _judge_complete(sensor, conditions)
@@ -67,6 +69,32 @@ def _judge_limits(sensor: Sensor, limits: Limits, conditions: Conditions) -> Non
             details["days_left"] = sensor.days_left()
         one = Problem(kind, sensor.name, sensor.reading.location, 0, details)
         conditions.judge(one, bad=bad, now_us=sensor.last_us, after_us=limit.for_us, back_us=_BACK_US)
+
+
+def _judge_fields(sensor: Sensor, limits: Limits, conditions: Conditions) -> None:
+    """Judge the further numbers: one problem for all that are above, and one for all that are below."""
+    values = {field.lower(): value for field, value in sensor.reading.values}
+    for kind in FIELD_KINDS:
+        judged = [
+            (_passes(values[field], limit.value, _field_measure(kind, limit)), field, limit)
+            for name, limit in limits.items()
+            if name.startswith(kind) and (field := name.removeprefix(kind)) in values
+        ]
+        if not judged:
+            continue
+        # The worst of them first: bad, then neither, then good.
+        judged.sort(key=lambda one: (one[0] is not True, one[0] is False))
+        bad, field, limit = judged[0]
+        if not bad and conditions.is_quiet((kind.strip(), sensor.name)):
+            continue
+        details = sensor.values() | {"field": field, "value": values[field], "limit": limit.value}
+        one = Problem(kind.strip(), sensor.name, sensor.reading.location, 0, details)
+        conditions.judge(one, bad=bad, now_us=sensor.last_us, after_us=limit.for_us, back_us=_BACK_US)
+
+
+def _field_measure(kind: str, limit: Limit) -> _Measure:
+    back = abs(limit.value) * _FIELD_BACK_SHARE
+    return _Measure("value", lambda _sensor: None, kind == "below ", back)
 
 
 def _passes(value: float, limit: float, measure: _Measure) -> bool | None:

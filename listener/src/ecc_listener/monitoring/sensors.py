@@ -75,7 +75,8 @@ class SensorMonitor:
             sensor = self.sensors.get(name)
             if sensor is not None:
                 allowed = limits.of(name, sensor.reading.location)
-                if allowed is None or (kind in FROM_LIMITS and kind not in allowed):
+                is_set = kind in (allowed or {}) or any(name.startswith(f"{kind} ") for name in allowed or {})
+                if allowed is None or (kind in FROM_LIMITS and not is_set):
                     self.conditions.drop((kind, name))
 
     @property

@@ -21,7 +21,7 @@ DETAILS = (
     *("limit", "limit_of", "hours", "spread_f", "days_left", "before_f", "after_f", "signal_dbm"),
     *("macs", "old_place", "new_place", "old_mac", "new_mac"),
     *("broker_fault", "sensors", "last_us", "fault", "free_bytes", "folder", "count", "topic", "reason"),
-    *("lacking", "newest_us", "files", "problems", "file", "jump_s", "examples", "times"),
+    *("field", "value", "lacking", "newest_us", "files", "problems", "file", "jump_s", "examples", "times"),
 )
 Key = tuple[str, str]
 """The kind of a notice and the sensor it is about: there is one such notice at a time."""
@@ -57,6 +57,8 @@ KINDS = {
     "damp_risk": Kind(7),
     "near_dew_point": Kind(8),
     "too_dry": Kind(9),
+    "above": Kind(9),
+    "below": Kind(9),
     "battery_low": Kind(10, is_slow=True),
     "frozen": Kind(11),
     "jumps": Kind(12),

@@ -40,6 +40,8 @@ FULL: dict[str, Details] = {
     "limits_file": {"problems": "[Office] too clod: there is no such line", "file": "limits"},
     "mail": {"fault": "the password is wrong"},
     "clock": {"jump_s": -7200},
+    "above": VALUES | {"field": "co2_ppm", "value": 1500.0, "limit": 1200.0},
+    "below": VALUES | {"field": "field11", "value": 970.25, "limit": 980.0},
     "incomplete": VALUES | {"lacking": "battery charge", "reason": "field5 (battery charge) is missing"},
     "new_many": {"count": 1, "examples": "A, B, C"},
 }

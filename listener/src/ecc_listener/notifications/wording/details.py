@@ -14,7 +14,7 @@ from ecc_listener.notifications.wording.phrases import (
 
 _SENSOR_KINDS = {
     *("silent", "too_cold", "too_hot", "too_damp", "too_dry", "damp_risk", "near_dew_point", "battery_low"),
-    *("frozen", "jumps", "weak_signal", "two_boards", "moved", "new"),
+    *("frozen", "jumps", "weak_signal", "two_boards", "moved", "new", "above", "below", "incomplete"),
 }
 _MINUTE_S = 60
 

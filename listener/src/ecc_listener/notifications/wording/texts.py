@@ -3,7 +3,8 @@
 The sentences are in `texts.ini`, as Jinja templates. In them these names are known:
 
 - `where` (the location, or else the sensor's name), `name`, `location`, `since`, `lasted`, `limits_file`,
-  `where_the_limit_is`, `age_of_backup`, `jump_lasted`;
+  `where_the_limit_is`, `age_of_backup`, `jump_lasted`; of a further number `field_name`, `field_value`,
+  `field_limit`;
 - every detail of the notice, such as `battery_percent`; `none` if it isn't known;
 - the filters `whole` (a number without decimals), `temperature` and `difference` (from °F, in both units),
   `size` (from bytes), `counted("day")` ("1 day", "2 days") and `sentence` (capital first letter, full stop).
@@ -33,6 +34,7 @@ from ecc_listener.notifications.wording.phrases import (
     temperature,
     whole,
 )
+from ecc_listener.readings.quantities import KNOWN
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -117,18 +119,35 @@ def _values(context: Context) -> dict[str, object]:
         name: clean(value) if isinstance(value := notice.details.get(name), str) else context.number(name)
         for name in DETAILS
     }
-    return known | {
-        "where": context.where,
-        "name": context.name,
-        "location": context.location,
-        "since": context.hour(notice.since_us),
-        "lasted": context.lasted,
-        "limits_file": _LIMITS_FILE,
-        "where_the_limit_is": f"You can change the limit in {_LIMITS_FILE}.",
-        "age_of_backup": duration(context.now_us - int(newest_us)) if newest_us else "",
-        # Of these the beginning is not enough.
-        **{name: context.text(name) for name in ("broker_fault", "fault", "problems", "reason")},
-        "jump_lasted": duration(int(abs(context.number("jump_s") or 0) * 1_000_000)),
+    return (
+        known
+        | _of_field(context)
+        | {
+            "where": context.where,
+            "name": context.name,
+            "location": context.location,
+            "since": context.hour(notice.since_us),
+            "lasted": context.lasted,
+            "limits_file": _LIMITS_FILE,
+            "where_the_limit_is": f"You can change the limit in {_LIMITS_FILE}.",
+            "age_of_backup": duration(context.now_us - int(newest_us)) if newest_us else "",
+            # Of these the beginning is not enough.
+            **{name: context.text(name) for name in ("broker_fault", "fault", "problems", "reason")},
+            "jump_lasted": duration(int(abs(context.number("jump_s") or 0) * 1_000_000)),
+        }
+    )
+
+
+def _of_field(context: Context) -> dict[str, object]:
+    """Return the words for a further number that is beyond its limit."""
+    field = context.text("field")
+    quantity = KNOWN.get(field)
+    unit = f" {quantity.unit}" if quantity and quantity.unit else ""
+    value, limit = context.number("value"), context.number("limit")
+    return {
+        "field_name": quantity.label if quantity else field or "a value",
+        "field_value": "" if value is None else f", {value:,.6g}{unit}",
+        "field_limit": "" if limit is None else f"The limit is {limit:,.6g}{unit}.",
     }
 
 

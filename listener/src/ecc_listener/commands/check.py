@@ -1,0 +1,66 @@
+"""`ecc-listener check`: find what is wrong with settings and secrets before anything is started.
+
+`make up` and `make restart` run it in a container of its own, with `--secrets` and `--broker`: then it also
+reads all accounts, and writes the broker's password file and access rules.
+"""
+
+import argparse
+from difflib import get_close_matches
+from pathlib import Path
+
+from ecc_listener.commands import broker_files
+from ecc_listener.credentials import CredentialsError, read_web
+from ecc_listener.settings import PREFIX, Settings, SettingsError, load, unknown_variables
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this verb."""
+    add = parser.add_argument_group("check").add_argument
+    add("--secrets", type=Path, metavar="FOLDER", help="also check the broker's accounts in this folder")
+    add(
+        "--broker",
+        type=Path,
+        metavar="FOLDER",
+        help="and write its files, with the rules in this folder's conf.d",
+    )
+
+
+def main(flags: dict[str, object], arguments: dict[str, object]) -> int:
+    """Print each problem in one line, and return 2 if there is one. `flags` are settings, still unchecked."""
+    settings: Settings | None = None
+    problems: list[str] = []
+    try:
+        settings = load(flags, listening=True)
+    except SettingsError as error:
+        problems += error.problems
+    secrets, broker = arguments.get("secrets"), arguments.get("broker")
+    if isinstance(secrets, Path):
+        accounts, wrong = broker_files.read_accounts(secrets)
+        # The listener's own account is a setting, too, and checked above.
+        problems += [one for one in wrong if settings is not None or "mqtt_credentials" not in one]
+        problems += _web_problems(secrets)
+        if settings is not None and not problems and isinstance(broker, Path):
+            try:
+                broker_files.write_passwords(secrets, accounts.values())
+                broker_files.write_rules(secrets, broker, accounts, settings.mqtt_topics)
+            except (OSError, ValueError) as error:
+                problems.append(f"the broker's files can't be written: {error}")
+    for name in unknown_variables():
+        print(f"Note: {name} is not a setting and has no effect{_nearest(name)}")
+    for problem in problems:
+        print(problem)
+    return 2 if problems else 0
+
+
+def _web_problems(secrets: Path) -> list[str]:
+    try:
+        read_web(secrets / "web_credentials")
+    except CredentialsError as error:
+        return [str(error).replace(str(secrets), "secrets")]
+    return []
+
+
+def _nearest(name: str) -> str:
+    known = [PREFIX + one.upper() for one in Settings.model_fields]
+    matches = get_close_matches(name, known, 1)
+    return f"; did you mean {matches[0]}?" if matches else ""
