@@ -6,6 +6,7 @@ import pytest
 from ecc_listener import health
 from ecc_listener.notifications import table
 from ecc_listener.notifications.notice import Notice
+from ecc_listener.readings.build import build
 from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import connect
 from support.viewers import MINUTE_US, READING, House, program, text_of
@@ -144,6 +145,20 @@ def test_a_further_number_with_a_name_is_on_the_card(house: House) -> None:
     assert "Light 300 Pressure 1013.25 hPa" in text
     assert "field12" not in text
     assert program(viewer, "/")["rooms"][0]["values"] == {"Light": 300.0, "Pressure": 1013.25}
+
+
+def test_a_door_contact_has_a_card_without_a_temperature(house: House) -> None:
+    (door,) = build("door", {"contact_closed": 1.0, "battery_percent": 80.0, "linkquality_lqi": 105.0})
+    house.stored((house.now_us + MINUTE_US, door))
+    house.now_us += MINUTE_US
+    house.well()
+    shown = text_of(house.viewer().get("/"))
+    assert "door Closed yes Battery 80 % just now" in shown
+    (changed,) = build("door", {"contact_closed": 0.0})
+    house.stored((house.now_us + MINUTE_US, changed))
+    house.now_us += MINUTE_US
+    house.well()
+    assert "door Closed no Battery 80 %" in text_of(house.viewer().get("/"))
 
 
 def test_a_card_leaves_out_what_a_sensor_does_not_send(house: House) -> None:

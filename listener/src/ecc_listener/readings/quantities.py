@@ -13,6 +13,9 @@ class NamedQuantity(NamedTuple):
     high: float
 
 
+YES_NO = "yes or no"
+"""The unit of what is 1 or 0."""
+
 MEASURED = {
     # Air pressure: 870 and 1,085 hPa are the extremes at sea level; on the highest mountain it is 330.
     "pressure_hpa": NamedQuantity("Pressure", "hPa", 300, 1_200),
@@ -26,8 +29,8 @@ MEASURED = {
     # Direct sun has 100,000 lx.
     "illuminance_lx": NamedQuantity("Light", "lx", 0, 200_000),
     "soil_moisture_percent": NamedQuantity("Soil moisture", "%", 0, 100),
-    "water_leak": NamedQuantity("Water leak", "", 0, 1),
-    "contact_closed": NamedQuantity("Closed", "", 0, 1),
+    "water_leak": NamedQuantity("Water leak", YES_NO, 0, 1),
+    "contact_closed": NamedQuantity("Closed", YES_NO, 0, 1),
 }
 """What makes a message a reading, even without temperature and humidity."""
 KNOWN = MEASURED | {

@@ -5,7 +5,8 @@ from hashlib import blake2s
 from itertools import pairwise
 from typing import NamedTuple
 
-from ecc_listener.web.latest import Room
+from ecc_listener.readings.quantities import YES_NO
+from ecc_listener.web.latest import NamedValue, Room
 from ecc_listener.web.preferences import Preferences
 
 _STEP, _HEIGHT, _MARGIN = 2, 64, 6
@@ -58,7 +59,7 @@ def card(room: Room, problems: Sequence[str], preferences: Preferences) -> Card:
         humidity_percent=room.humidity_percent,
         dew_point_f=room.dew_point_f,
         range=_range(room, preferences),
-        values=tuple((one.label, f"{one.value:.6g} {one.unit}".strip()) for one in room.values),
+        values=tuple((one.label, _with_unit(one)) for one in room.values),
         line=line,
         area=area,
         battery_percent=room.battery_percent,
@@ -67,6 +68,12 @@ def card(room: Room, problems: Sequence[str], preferences: Preferences) -> Card:
         signal=signal,
         last_us=room.last_us,
     )
+
+
+def _with_unit(one: NamedValue) -> str:
+    if one.unit == YES_NO:
+        return "yes" if one.value else "no"
+    return f"{one.value:.6g} {one.unit}".strip()
 
 
 def _signal(rssi_dbm: float | None) -> tuple[int | None, str]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ecc_listener.monitoring.beyond import USUAL, Beyond, beyond_limits
 from ecc_listener.monitoring.limits import DEFAULT, LimitsFile
 from ecc_listener.monitoring.sensor import STILL_KNOWN_US
-from ecc_listener.readings.quantities import KNOWN
+from ecc_listener.readings.quantities import MEASURED
 from ecc_listener.storage.connection import utc_text, utc_us
 from ecc_listener.storage.values import YEAR_BEYOND
 
@@ -141,7 +141,7 @@ def _named(connection: sqlite3.Connection, room: Room, limits: LimitsFile) -> It
     names = limits.field_names(room.name, room.location)
     span = utc_text(room.last_us - STILL_KNOWN_US), utc_text(room.last_us)
     for field, value, _ in connection.execute(_NAMED, (room.name, *span)):
-        if name := names.get(field.lower()) or KNOWN.get(field):
+        if name := names.get(field.lower()) or MEASURED.get(field):
             yield NamedValue(name.label, value, name.unit)
 
 

@@ -34,7 +34,7 @@ from ecc_listener.notifications.wording.phrases import (
     temperature,
     whole,
 )
-from ecc_listener.readings.quantities import KNOWN
+from ecc_listener.readings.quantities import KNOWN, YES_NO
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -142,7 +142,7 @@ def _of_field(context: Context) -> dict[str, object]:
     """Return the words for a further number that is beyond its limit."""
     field = context.text("field")
     quantity = KNOWN.get(field)
-    unit = f" {quantity.unit}" if quantity and quantity.unit else ""
+    unit = f" {quantity.unit}" if quantity and quantity.unit not in {"", YES_NO} else ""
     value, limit = context.number("value"), context.number("limit")
     return {
         "field_name": quantity.label if quantity else field or "a value",
