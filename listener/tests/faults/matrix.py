@@ -399,9 +399,12 @@ def garbage(chance: random.Random) -> bytes:
     if chance.random() < 0.3:
         return chance.randbytes(chance.randrange(200))
     fields = OFFICE.split(b"&")
-    broken = chance.randrange(6)
     values = [b"nan", b"", b"1e999", b"--1", b"0x10", b"NULL", b"1;DROP", "٣".encode(), b"%ff", b"1_0", b"\0"]
-    fields[broken] = fields[broken].split(b"=")[0] + b"=" + chance.choice(values)
+    # One of the two quantities would make it a reading, and so would any name.
+    if chance.random() < 0.8:
+        fields[1], fields[2] = b"field2=" + chance.choice(values), b"field3=" + chance.choice(values)
+    else:
+        fields[6] = b"field7=" + chance.choice([b"", b"%ff", b"a\0b", b"+", b"\xff"])
     chance.shuffle(fields)
     return b"&".join(fields)
 

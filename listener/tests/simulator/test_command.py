@@ -15,8 +15,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ecc_listener.readings.form import decode
 from ecc_listener.readings.reading import Reading
+from ecc_listener.simulator.formats import FORMATS, TOPICS
 from ecc_listener.simulator.misbehaviour import MISBEHAVIOURS
 from support.brokers import PASSWORD, USERNAME, Mosquitto, free_port, until
+from support.listeners import Listener
 from support.terminal import shown
 
 
@@ -105,6 +107,30 @@ def test_each_sensor_sends_its_readings_like_the_firmware(
     names = [reading.sensor_name for reading in subscriber.readings]
     assert names == ["ECCTH01", "ECCTH02", "ECCTH03"] * 4
     assert published(broker) == {(f"ECCTH0{number}", "0", "0") for number in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_sensors_speak_each_format_and_the_listener_understands_them(
+    broker: Mosquitto, folder: Path, tmp_path: Path, name: str
+) -> None:
+    listener = Listener(tmp_path / "listener", broker.port, mqtt_topics=TOPICS[name])
+    try:
+        listener.start()
+        done = simulate(folder, broker.port, f"--format={name}", "--sensors=2", "--count=1", "--every=0.5")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"2 sensors send to {TOPICS[name]} at" in done.stdout
+        until(lambda: listener.count() == 2)
+        query = "SELECT sensorName, temperatureF, relHumidityPercent, dewPointF FROM ECCTempHum"
+        until(lambda: all(None not in row for row in listener.query(query)))
+        assert {str(row[0])[:7] for row in listener.query(query)} == {"ECCTH01", "ECCTH02"}
+        # What is no reading is rejected, or passed over, and harms nothing.
+        garbage = ("--sensors=1", "--count=9", "--every=0", "--misbehave=garbage")
+        simulate(folder, broker.port, f"--format={name}", *garbage)
+        simulate(folder, broker.port, f"--format={name}", "--sensors=1", "--count=1")
+        of_first = "SELECT count(*) FROM ECCTempHum WHERE sensorName LIKE 'ECCTH01%'"
+        until(lambda: listener.query(of_first) == [(2,)])
+    finally:
+        listener.end()
 
 
 def test_it_sends_with_confirmation_when_asked_to(

@@ -123,7 +123,8 @@ class _Demonstration:
         # Time never stands still, not even if the rooms' time does.
         self.speed = max(1.0, plan.step.total_seconds() / plan.every_s)
         self.clients = SensorClients(
-            Target(HOST, processes.port, TOPIC, 0), create_accounts(plan, processes.credentials)
+            Target(HOST, processes.port, TOPIC, 0, None, arguments["format"]),
+            create_accounts(plan, processes.credentials),
         )
         self.before: Counts | None = None
         self.started_s = time.monotonic()

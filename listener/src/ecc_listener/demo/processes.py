@@ -21,6 +21,7 @@ from ecc_listener.demo import child_process
 from ecc_listener.demo.clock import FastClock
 from ecc_listener.demo.history import LIMITS
 from ecc_listener.settings import Settings, SettingsError, load
+from ecc_listener.simulator.formats import TOPICS
 
 HOST, _USERNAME = "127.0.0.1", "demo"
 _PAGE_PORT = 8080
@@ -167,7 +168,7 @@ class Processes:
             "timer_check": max(_LEAST_PATIENCE_MIN, _PATIENCE_S * speed / 60),
             "mqtt_broker": HOST,
             "mqtt_port": self.port,
-            "mqtt_topics": "ECCTempHum",
+            "mqtt_topics": ",".join(TOPICS.values()),
             "automatic_backup": "no",
         }
 

@@ -15,6 +15,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ecc_listener.simulator.formats import FORM, messages
+
 _CONNECT_TIMEOUT_S = 5.0
 _RETRY_S, _MAX_PAUSE_S = 1.0, 10.0
 _WAIT_S = 0.2
@@ -28,6 +30,7 @@ class Target(NamedTuple):
     topic: str
     qos: int
     tls: ssl.SSLContext | None = None
+    format: str = FORM
 
 
 class Account(NamedTuple):
@@ -152,9 +155,11 @@ class _Connection:
         """Publish one message; return False if it is lost because there is no connection."""
         if not self.client.is_connected():
             return False
-        info = self.client.publish(target.topic, payload, target.qos, retain)
-        is_accepted = info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
-        self._accepted += is_accepted
+        is_accepted = True
+        for topic, data in messages(target.format, target.topic, payload):
+            info = self.client.publish(topic, data, target.qos, retain)
+            is_accepted = is_accepted and info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+            self._accepted += info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
         return is_accepted
 
     def is_busy(self) -> bool:

@@ -20,6 +20,7 @@ from ecc_listener.progress import Progress
 from ecc_listener.settings import Settings, SettingsError
 from ecc_listener.simulator.clients import SensorClients, Target
 from ecc_listener.simulator.device import create_devices
+from ecc_listener.simulator.formats import FORM, TOPICS
 from ecc_listener.simulator.misbehaviour import MISBEHAVIOURS
 from ecc_listener.simulator.schedule import Plan, Simulation, create_accounts
 
@@ -90,6 +91,13 @@ def add_room_arguments(add: Callable[..., Any]) -> None:
         help="names from the list below, separated by commas: the first for ECCTH01, the second for ECCTH02 "
         "and so on; empty for a sensor that behaves well",
     )
+    add(
+        "--format",
+        choices=TOPICS,
+        default=FORM,
+        help=f"what the sensors speak: {', '.join(TOPICS)} (default: {FORM})",
+        metavar="",
+    )
 
 
 def misbehaviour_help() -> str:
@@ -107,12 +115,17 @@ def main(settings: Settings, arguments: dict[str, Any]) -> int:
     plan = make_plan(arguments, arguments["count"], datetime.now(UTC))
     credentials = _credentials(settings, arguments["sensor_credentials_file_path"])
     target = Target(
-        settings.mqtt_broker, settings.mqtt_port, arguments["topic"], arguments["qos"], _tls(settings)
+        settings.mqtt_broker,
+        settings.mqtt_port,
+        arguments["topic"],
+        arguments["qos"],
+        _tls(settings),
+        arguments["format"],
     )
     clients = SensorClients(target, create_accounts(plan, credentials))
     progress = Progress(sys.stdout)
     progress.say(
-        f"{len(plan.sensors)} sensors send to {target.topic} at {target.host}:{target.port} "
+        f"{len(plan.sensors)} sensors send to {_shown_topic(target)} at {target.host}:{target.port} "
         f"every {plan.every_s:g} s. Ctrl-C ends it."
     )
     started_s = time.monotonic()
@@ -122,6 +135,10 @@ def main(settings: Settings, arguments: dict[str, Any]) -> int:
     elapsed = timedelta(seconds=round(time.monotonic() - started_s))
     progress.say(f"Ended after {elapsed}: {clients.sent:,} messages sent, {clients.lost:,} lost.")
     return 0 if clients.sent or plan.count is None else 1
+
+
+def _shown_topic(target: Target) -> str:
+    return target.topic if target.format == FORM else TOPICS[target.format]
 
 
 def play(plan: Plan, clients: SensorClients, progress: Progress) -> None:
