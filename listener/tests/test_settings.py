@@ -204,3 +204,22 @@ def test_malformed_mail_credentials_are_told_without_their_content(tmp_path: Pat
 
 def test_every_setting_is_explained() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_a_secret_that_cannot_be_read_is_a_problem_and_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/mqtt_broker").write_text("broker")
+    read = Path.read_text
+
+    def refused(path: Path, *given: object, **more: object) -> str:
+        # Root may read everything, so the tests can't make a file that it may not.
+        if path.name == "mqtt_broker":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path, *given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "read_text", refused)
+    (said,) = problems(listening=True)
+    assert said.startswith(f"{tmp_path}/secrets/mqtt_broker can't be read by user ")
+    assert said.endswith("Permission denied; change its owner or its mode")

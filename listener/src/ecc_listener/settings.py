@@ -302,6 +302,10 @@ def load(flags: Mapping[str, object], *, listening: bool = False) -> Settings:
     except ValidationError as error:
         problems = [_line(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
         raise SettingsError(problems) from None
+    except OSError as error:
+        # The secrets are read before anything is checked.
+        problem = f"{error.filename} can't be read by user {os.geteuid()}: {error.strerror}"
+        raise SettingsError([f"{problem}; change its owner or its mode"]) from None
 
 
 def unknown_variables() -> list[str]:
