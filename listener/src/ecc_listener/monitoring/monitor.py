@@ -14,7 +14,7 @@ from ecc_listener.clock import Now
 from ecc_listener.monitoring import state
 from ecc_listener.monitoring.environment import read_environment
 from ecc_listener.monitoring.limits_file import WatchedFile
-from ecc_listener.monitoring.sensors import SensorMonitor
+from ecc_listener.monitoring.sensor_monitor import SensorMonitor
 from ecc_listener.monitoring.system import Environment, SystemMonitor
 from ecc_listener.notifications import table
 from ecc_listener.notifications.last_notice import write as write_last_notice

@@ -4,7 +4,7 @@ import pytest
 
 from ecc_listener.monitoring.limits import LimitsFile
 from ecc_listener.monitoring.sensor import restored
-from ecc_listener.monitoring.sensors import SensorMonitor
+from ecc_listener.monitoring.sensor_monitor import SensorMonitor
 from ecc_listener.notifications.notice import Details
 from ecc_listener.readings.reading import Fault, Reading
 from ecc_listener.storage.quarantine import Arrival
