@@ -16,6 +16,7 @@ STILL_KNOWN_US = 6 * HOUR_US
 _LONGEST_GAP = 4
 _SIGNAL_SHARE = 8
 _ENOUGH_READINGS = 12
+_LONGEST_DAYS, _ENOUGH_LONGEST = 8, 3
 RECENT = 3
 """How many of the newest jumps and swaps are kept."""
 _TREND_DAYS, _ENOUGH_DAYS = 8, 4
@@ -36,10 +37,13 @@ class Sensor:
     is_steady: bool = True
     """False for one of a flood of new names, until it sends regularly."""
     gaps_us: deque[int] = field(default_factory=lambda: deque(maxlen=GAPS))
+    longest_us: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=_LONGEST_DAYS))
+    """For each of the last days: its number, and the longest gap of that day."""
     interval_us: int = 0
     """The median of its gaps; 0 if not known yet."""
     patience_us: int = 0
-    """How long it may be silent; 0 if not known yet."""
+    """How long it may be silent if it has an interval of its own; 0 if not known yet."""
+    is_on_change: bool = False
     same_since_us: int = 0
     same_count: int = 0
     signal_dbm: float | None = None
@@ -62,6 +66,8 @@ class Sensor:
             reading = merge(before, reading)
         if self.seen and gap_us >= least_gap_us:
             self._learn(gap_us)
+        if self.seen:
+            self._note_longest(heard_us - self.heard_us, now_us // DAY_US)
         if self.seen and reading[:3] == before[:3]:
             self.same_count += 1
         else:
@@ -75,6 +81,7 @@ class Sensor:
             self.add_charge(reading.battery_percent, now_us // DAY_US)
         self.seen += 1
         self.last_us, self.heard_us = now_us, heard_us
+        self.is_on_change = reading.is_on_change
         # What a message doesn't contain (older firmware) has not changed.
         location, mac = reading.location or before.location, reading.mac or before.mac
         self.reading = (
@@ -90,6 +97,24 @@ class Sensor:
             second_us = sorted(self.gaps_us)[-2]
             usual_us = max(self.interval_us, min(second_us, _LONGEST_GAP * self.interval_us) // 2)
             self.patience_us = 3 * usual_us
+
+    def _note_longest(self, gap_us: int, day: int) -> None:
+        """Note the longest gap of a day, without the time in which nothing could be heard."""
+        if self.longest_us and self.longest_us[-1][0] == day:
+            gap_us = max(gap_us, self.longest_us.pop()[1])
+        self.longest_us.append((day, gap_us))
+
+    def allowed_silence_us(self) -> int:
+        """Return how long it may be silent; 0 if not known yet.
+
+        A sensor that sends when something changes may be silent twice as long as on an ordinary day: the
+        median of the days, because one with an outage is not ordinary.
+        """
+        if not self.is_on_change:
+            return self.patience_us
+        whole = [gap_us for _, gap_us in self.longest_us][:-1]
+        known_us = 2 * int(median(whole)) if len(whole) >= _ENOUGH_LONGEST else DAY_US
+        return max(self.patience_us, known_us)
 
     def add_charge(self, percent: float, day: int) -> None:
         """Add the battery's charge on a day."""
@@ -149,6 +174,8 @@ class Sensor:
                 "seen": self.seen,
                 "steady": self.is_steady,
                 "gaps_us": [*self.gaps_us],
+                "longest_us": [*self.longest_us],
+                "on_change": self.is_on_change,
                 "same": [self.same_since_us, self.same_count],
                 "signal_dbm": self.signal_dbm,
                 "days": self.days,
@@ -168,6 +195,8 @@ def restored(name: str, text: str) -> Sensor:
     """
     kept = json.loads(text)
     sensor = Sensor(name, kept["last_us"], kept["last_us"], Reading(*kept["reading"]))
+    sensor.is_on_change = kept.get("on_change", False)
+    sensor.longest_us.extend((day, gap_us) for day, gap_us in kept.get("longest_us", ()))
     for gap_us in kept["gaps_us"]:
         sensor._learn(gap_us)  # noqa: SLF001 - its own
     sensor.seen, sensor.is_steady = kept["seen"], kept["steady"]

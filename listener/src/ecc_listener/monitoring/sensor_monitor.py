@@ -117,6 +117,8 @@ class SensorMonitor:
         """Judge whether no sensor has sent for longer than `timer_check`."""
         intervals = [one.interval_us for one in self.sensors.values() if one.interval_us]
         patience_us = max(self.timer_check_us, 2 * min(intervals, default=0))
+        if self.sensors and all(one.is_on_change for one in self.sensors.values()):
+            patience_us = max(patience_us, min(one.allowed_silence_us() for one in self.sensors.values()))
         # Just after its start the listener can't know that it is over.
         bad = now_us - self._spoke_us > patience_us or (False if self._has_heard else None)
         details: Details = {
@@ -134,7 +136,8 @@ class SensorMonitor:
         least_us = self.timer_check_us // 4
         wrong = self.conditions.problems
         for name, sensor in self.sensors.items():
-            patience_us = max(sensor.patience_us, least_us) if sensor.patience_us else self.timer_check_us
+            known_us = sensor.allowed_silence_us()
+            patience_us = max(known_us, least_us) if known_us else self.timer_check_us
             silence_us = heard_us - max(sensor.heard_us, self._grace_us)
             if 3 * silence_us <= 2 * patience_us or ("silent", name) in wrong or not sensor.is_steady:
                 continue

@@ -39,7 +39,12 @@ def fahrenheit(celsius: float) -> float:
 
 
 def build(
-    name: str, numbers: Mapping[str, float], about: About = _NOTHING, *, is_part: bool = False
+    name: str,
+    numbers: Mapping[str, float],
+    about: About = _NOTHING,
+    *,
+    is_part: bool = False,
+    is_on_change: bool = False,
 ) -> tuple[Reading, ...]:
     """Return the reading with these numbers; nothing if none is measured in a room, unless it is a part.
 
@@ -77,6 +82,7 @@ def build(
             tuple(sorted(found.items())[:MAX_VALUES]),
             tuple(faults),
             is_part,
+            is_on_change or is_part,
         ),
     )
 

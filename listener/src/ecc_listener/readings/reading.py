@@ -44,6 +44,8 @@ class Reading(NamedTuple):
     """What should be there and is not."""
     is_part: bool = False
     """Whether its sensor sends each quantity by itself: parts that arrive together become one row."""
+    is_on_change: bool = False
+    """Whether its sensor sends when something changes, and not at an interval of its own."""
 
     @property
     def is_of_a_room(self) -> bool:
@@ -59,7 +61,7 @@ def merge(before: Reading, part: Reading) -> Reading:
     """Return a part of a reading, with what the sensor sent before in place of what it leaves out."""
     numbers = (old if new is None else new for old, new in zip(before[:6], part[:6], strict=True))
     values = dict(before.values) | dict(part.values)
-    return Reading._make((*numbers, *part[6:10], tuple(values.items()), part.faults, part.is_part))
+    return Reading._make((*numbers, *part[6:10], tuple(values.items()), *part[11:]))
 
 
 class NotAReading(ValueError):  # noqa: N818 - it names what the payload is

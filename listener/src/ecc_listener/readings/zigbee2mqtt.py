@@ -57,4 +57,4 @@ def decode(topic: Topic, payload: bytes) -> tuple[Reading, ...]:
             found[_NAMES.get(name, name)] = measured
     if found.get("voltage", 0) >= _LEAST_MV:
         found["battery_v"] = found.pop("voltage") / 1000
-    return build("/".join(levels), found)
+    return build("/".join(levels), found, is_on_change=True)

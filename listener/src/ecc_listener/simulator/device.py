@@ -48,6 +48,7 @@ class Measurement(NamedTuple):
     values: tuple[tuple[str, float], ...] = ()
     faults: tuple[Fault, ...] = ()
     is_part: bool = False
+    is_on_change: bool = False
 
     def as_reading(self) -> Reading:
         """Return it as a reading."""
