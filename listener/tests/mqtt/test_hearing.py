@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ecc_listener.mqtt import hearing
-from support.brokers import OFFICE, USERNAME, Mosquitto, until
+from ecc_listener.mqtt.session import Broker
+from support.brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, until
 from support.listeners import Listener
 
 SOON = (
@@ -39,16 +40,29 @@ def fault(listener: Listener) -> str | None:
     return health.hearing_fault if health else None
 
 
-@pytest.mark.parametrize("rules", [f"user {USERNAME}\ntopic write #\n", "user somebody\ntopic readwrite #\n"])
-def test_a_user_who_may_not_read_is_named_in_log_healthcheck_and_page(tmp_path: Path, rules: str) -> None:
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (
+            f"user {USERNAME}\ntopic write #\n",
+            f"the broker delivers nothing on ECCTempHum to user '{USERNAME}'",
+        ),
+        (
+            "user somebody\ntopic readwrite #\n",
+            f"nothing has arrived yet, and it can't be checked whether user '{USERNAME}' may read ECCTempHum",
+        ),
+    ],
+)
+def test_a_user_who_may_not_read_is_named_in_log_healthcheck_and_page(
+    tmp_path: Path, rules: str, said: str
+) -> None:
     with listening(tmp_path, rules) as (_, listener):
         until(lambda: fault(listener), 20)
-        said = f"the broker delivers nothing on ECCTempHum to user '{USERNAME}'"
         assert f"Connected, but deaf: {said}" in listener.log()
         checked = listener.run("healthcheck")
         assert checked.returncode == 1
         assert f"connected, but deaf: {said}" in checked.stdout
-        assert listener.run("status").stdout.startswith("Needs attention: connected, but deaf: the broker")
+        assert listener.run("status").stdout.startswith(f"Needs attention: connected, but deaf: {said}")
 
 
 def test_a_quiet_broker_on_which_nothing_was_sent_yet_is_well(tmp_path: Path) -> None:
@@ -75,7 +89,7 @@ def _looks(listener: Listener) -> bool:
 def test_an_account_that_may_only_read_is_not_accused_once_something_was_heard(tmp_path: Path) -> None:
     rules = f"user {USERNAME}\ntopic read #\nuser sensor2\ntopic write #\n"
     with listening(tmp_path, rules) as (broker, listener):
-        until(lambda: fault(listener), 20)
+        until(lambda: "can't be checked" in str(fault(listener)), 20)
         (tmp_path / "acl").write_text(f"user {USERNAME}\ntopic readwrite #\n")
         broker.stop()
         broker.start()
@@ -111,6 +125,39 @@ def test_sensors_on_another_topic_are_seen_with_the_setting_to_change(tmp_path: 
         broker.publish(OFFICE, topic="ECCTempHumm")
         until(lambda: fault(listener) is None)
         assert "The listener can hear again" in listener.log()
+
+
+def test_a_look_ends_and_is_repeated_as_long_as_nothing_arrives(broker: Mosquitto) -> None:
+    address = Broker("127.0.0.1", broker.port, "ecc-listener", USERNAME, PASSWORD, ("ECCTempHum",), None)
+    check = hearing.HearingCheck(address, lambda _topic, _payload: True)
+
+    def tick(now_s: float) -> None:
+        check.tick(now_s, connection=1, messages=0, is_connected=True, is_new=True)
+
+    def lines(words: str) -> int:
+        log = (broker.folder / "broker.log").read_text().splitlines()
+        return sum("ecc-listener-look" in line and words in line for line in log)
+
+    tick(0)
+    tick(30)
+    until(lambda: lines("New client connected") == 1)
+    tick(1000)
+    until(lambda: lines("disconnected") == 1)
+    tick(2000)
+    broker.publish(OFFICE, topic="elsewhere")
+    tick(3000)
+    assert check.fault is None
+    tick(3700)
+    until(lambda: lines("New client connected") == 2)
+
+    def is_found() -> bool:
+        broker.publish(OFFICE, topic="elsewhere")
+        tick(3701)
+        return check.fault is not None
+
+    until(is_found)
+    assert "sensors publish on elsewhere" in str(check.fault)
+    check.close()
 
 
 def test_a_probe_is_known_by_its_beginning() -> None:

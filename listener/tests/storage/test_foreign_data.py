@@ -165,6 +165,21 @@ def test_an_irregular_row_does_not_hide_the_key(lay: Lay) -> None:
     assert newest == [("ECCTH01", "2020-12-19 05:04:05")]
 
 
+def test_a_file_in_place_of_another_one_is_not_taken_for_it(lay: Lay, tmp_path: Path) -> None:
+    path = lay(f"{ORIGINAL} INSERT INTO ECCTempHum VALUES ({ROW})")
+    assert times(path) == [("ECCTH01", "2020-12-19 03:04:05.678901")]
+    other = tmp_path / "other.sqlite3"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.executescript(
+            f"{ORIGINAL.replace('sensorName', 'sensorNeme')} INSERT INTO ECCTempHum VALUES ({ROW})"
+        )
+    inode = path.stat().st_ino
+    # Equal in everything that has a number: size, inode, schema version, lengths of the statements.
+    path.write_bytes(other.read_bytes())
+    assert path.stat().st_ino == inode
+    assert times(path) == []
+
+
 def test_a_real_listener_goes_on_with_such_a_file(tmp_path: Path, broker: Mosquitto) -> None:
     listener = Listener(tmp_path / "listener", broker.port)
     with closing(sqlite3.connect(listener.database)) as connection:

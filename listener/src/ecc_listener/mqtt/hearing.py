@@ -5,11 +5,13 @@ So if nothing has arrived for a while after connecting, this connection publishe
 topics, and looks at all topics for readings that it didn't subscribe to. It uses MQTT 5, whose PUBACK has a
 reason.
 
-It ends with the first message that arrives. Nothing is wrong with a broker on which no sensor has sent yet,
-if the probe arrives.
+It ends with the first message that arrives, and after a quarter of an hour, longer than sensors are silent;
+as long as nothing arrives, another one follows every hour. Nothing is wrong with a broker on which no sensor
+has sent yet, if the probe arrives.
 """
 
 import logging
+import math
 from collections.abc import Callable
 from threading import Lock
 
@@ -25,6 +27,7 @@ PROBE = b"ecc-listener-probe"
 """What a probe begins with; it is acknowledged, and neither stored nor counted."""
 PATIENCE_S = 20.0
 _ANSWER_S = 10.0
+_LOOK_S, _LOOK_AGAIN_S = 900.0, 3600.0
 _FAILURE, _NOT_AUTHORISED = 0x80, 0x87
 """Reason codes of PUBACK (MQTT 5, section 3.4.2.1): from 0x80 on, the message was not accepted."""
 _MAX_TOPICS, _MAX_HEARD = 5, 1_000
@@ -43,9 +46,10 @@ class HearingCheck:
         self._broker = broker
         self._is_reading = is_reading
         self._connection = self._messages = 0
-        self._since_s = 0.0
+        self._next_look_s = 0.0
         self._look: _Look | None = None
         self._heard: set[str] = set()
+        self._elsewhere: list[str] = []
         self.fault: str | None = None
 
     def probe_arrived(self, topic: str) -> None:
@@ -57,22 +61,22 @@ class HearingCheck:
 
         `is_new` says that no sensor was ever heard, so nothing proves that it is possible.
         """
-        if connection != self._connection or not is_connected:
+        is_other = connection != self._connection or not is_connected
+        if is_other or messages > self._messages:
             self.close()
-            self._connection, self._messages, self._since_s = connection, messages, now_s
+            self._connection, self._messages = connection, messages
             self._heard.clear()
+            self._elsewhere.clear()
+            # After the first message, silence is what the monitor judges.
+            self._next_look_s = now_s + PATIENCE_S if is_other else math.inf
             self._set(None)
-        elif messages > self._messages:
-            self.close()
-            self._messages = messages
-            # From now on, silence is what the monitor judges.
-            self._since_s = float("inf")
-            self._set(None)
-        elif self._look is None:
-            if now_s - self._since_s > PATIENCE_S:
-                self._look = _Look(self._broker, now_s)
-        else:
-            self._set(self._judge(self._look, now_s, is_new=is_new))
+        elif self._look is not None:
+            self._judge(self._look, now_s, is_new=is_new)
+            if now_s - self._look.since_s > _LOOK_S:
+                self.close()
+        elif now_s > self._next_look_s:
+            self._look = _Look(self._broker, now_s)
+            self._next_look_s = now_s + _LOOK_AGAIN_S
 
     def close(self) -> None:
         """End the second connection."""
@@ -80,32 +84,35 @@ class HearingCheck:
             self._look.close()
             self._look = None
 
-    def _judge(self, look: "_Look", now_s: float, *, is_new: bool) -> str | None:
-        elsewhere = [
-            topic
-            for topic, payload in look.heard()
-            if not is_probe(payload) and not self._is_subscribed(topic) and self._is_reading(topic, payload)
-        ]
-        if elsewhere:
-            topics = ", ".join(elsewhere[:_MAX_TOPICS])
-            wanted = ", ".join(self._broker.topic_filters)
-            return (
-                f"sensors publish on {topics}, but the listener only listens to {wanted}: set ECC_MQTT_TOPICS"
-                " in .env to the sensors' topic, or correct the topic in the sensors"
-            )
-        if now_s - look.since_s < _ANSWER_S:
-            return None
+    def _judge(self, look: "_Look", now_s: float, *, is_new: bool) -> None:
+        for topic, payload in look.take_heard():
+            is_found = topic in self._elsewhere or len(self._elsewhere) == _MAX_TOPICS
+            if not (is_found or is_probe(payload) or self._is_subscribed(topic)):
+                self._elsewhere += [topic] if self._is_reading(topic, payload) else []
         user, answers = self._broker.username, look.answers()
         unheard = [topic for topic, code in answers.items() if code < _FAILURE and topic not in self._heard]
         denied = [topic for topic, code in answers.items() if code == _NOT_AUTHORISED]
-        # An account that may only read can't prove that it may; then what was heard before has to do.
-        if unheard or (denied and is_new and not self._heard):
-            topics = ", ".join(unheard or denied)
-            return (
-                f"the broker delivers nothing on {topics} to user {user!r}: its access rules must let this"
-                " user read these topics (and write, so that this can be checked)"
+        if self._elsewhere:
+            wanted = ", ".join(self._broker.topic_filters)
+            self._set(
+                f"sensors publish on {', '.join(self._elsewhere)}, but the listener only listens to {wanted}:"
+                " set ECC_MQTT_TOPICS in .env to the sensors' topic, or correct the topic in the sensors"
             )
-        return None
+        elif now_s - look.since_s < _ANSWER_S:
+            return
+        elif unheard:
+            self._set(
+                f"the broker delivers nothing on {', '.join(unheard)} to user {user!r}: its access rules must"
+                " let this user read these topics (and write, so that this can be checked)"
+            )
+        elif denied and is_new and not self._heard:
+            self._set(
+                f"nothing has arrived yet, and it can't be checked whether user {user!r} may read"
+                f" {', '.join(denied)}, because the broker doesn't let it write there: let it read and write"
+                " these topics, or wait for the first reading, which ends this message"
+            )
+        else:
+            self._set(None)
 
     def _is_subscribed(self, topic: str) -> bool:
         return any(matches(topic_filter, topic) for topic_filter in self._broker.topic_filters)
@@ -128,6 +135,7 @@ class _Look:
         self._heard: dict[str, bytes] = {}
         self._sent: dict[int, str] = {}
         self._answers: dict[str, int] = {}
+        self._is_closed = False
         self._client = client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"{broker.client_id[:40]}-look",
@@ -143,10 +151,11 @@ class _Look:
         client.connect_async(broker.host, broker.port, keepalive=60)
         client.loop_start()
 
-    def heard(self) -> list[tuple[str, bytes]]:
-        """Return the topics on which something has come, each with the last payload."""
+    def take_heard(self) -> list[tuple[str, bytes]]:
+        """Return the topics on which something has come since the last call, each with its last payload."""
         with self._lock:
-            return [*self._heard.items()]
+            heard, self._heard = self._heard, {}
+        return [*heard.items()]
 
     def answers(self) -> dict[str, int]:
         """Return the broker's reason codes for the probes, by their topics."""
@@ -154,11 +163,14 @@ class _Look:
             return dict(self._answers)
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection, without waiting for its thread: the broker may be hanging."""
+        self._is_closed = True
         self._client.disconnect()
-        self._client.loop_stop()
 
     def _connected(self, client: mqtt.Client, *_: object) -> None:
+        if self._is_closed:
+            client.disconnect()
+            return
         client.subscribe("#", 0)
         with self._lock:
             for topic_filter in self._broker.topic_filters:

@@ -168,7 +168,7 @@ class Session:
                 client.loop_write()
             client.connection.flush()
         except OSError as error:
-            self._lost(f"connection lost: {error}")
+            self._lost(self._why_lost(client, error))
 
     def hold(self) -> None:
         """Keep the connection alive without reading from it: unread messages wait at the broker.
@@ -310,7 +310,7 @@ class _Client(mqtt.Client):
     connection: FramedSocket
 
     def _ssl_wrap_socket(self, tcp_sock: "socket.socket") -> ssl.SSLSocket:
-        """Do the handshake in bounded time; paho waits for the keepalive."""
+        """Do the handshake as paho does, and close the socket if it fails, which paho forgets."""
         context = cast("ssl.SSLContext", self._ssl_context)
         wrapped = context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
         try:
