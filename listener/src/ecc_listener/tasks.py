@@ -56,7 +56,7 @@ class PeriodicTasks:
         )
         self.sender = Sender(channels, store)
         self.fallback = FallbackMail(channels, store, settings.timer_check // timedelta(microseconds=1), zone)
-        self.digest = DigestSchedule(settings, store, zone)
+        self.digest = DigestSchedule(settings, store, zone, lambda: self.monitor.corrections)
         self.rejected = RejectedUpkeep(store, read_decoder(settings).decode, settings.max_quarantine_days)
         self.archiver = Archiver(store, settings.max_database_size)
         self.rollups = RollupWriter(settings.database_file_path)

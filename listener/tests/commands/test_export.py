@@ -286,3 +286,12 @@ def test_memory_does_not_grow_with_the_readings(folder: Path) -> None:
         peaks.append(int(done.stderr) / 1024)
     # What grows with a leak is at least the rows themselves: 100 bytes and more for each of 310,000.
     assert peaks[1] < peaks[0] + 30, peaks
+
+
+def test_a_renamed_and_calibrated_sensor_is_exported_as_the_page_shows_it(folder: Path) -> None:
+    (folder / "limits.ini").write_text(
+        "[Kitchen]\nwas = ECCTH01\noffset temperature = -1.5 °F\n", encoding="utf-8"
+    )
+    done = export(folder, "--sensor", "Kitchen", ECC_LIMITS_FILE_PATH="limits.ini")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(row["sensor"], row["temperature_f"]) for row in rows] == [("Kitchen", "71.95")] * 2

@@ -168,3 +168,12 @@ def test_many_sensors_still_fit_on_a_screen(settings: Settings) -> None:
     stored(settings, *(f"ECCTH{number:03d}" for number in range(100)))
     assert len(shown(settings).splitlines()) <= 42
     assert "and 70 more" in shown(settings)
+
+
+def test_a_renamed_and_calibrated_sensor_is_shown_once_and_corrected(settings: Settings) -> None:
+    well(settings)
+    stored(settings, "Kitchen", "ECCTH02")
+    settings.limits_file_path.write_text("[Kitchen]\nwas = ECCTH02\noffset temperature = -1.5 °F\n")
+    assert [(one.name, one.temperature_f) for one in status.read_status(settings, NOW).sensors] == [
+        ("Kitchen", 71.95)
+    ]

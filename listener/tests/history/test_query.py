@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from ecc_listener.history.query import History, Row
+from ecc_listener.history.rollup_writer import RollupWriter
+from ecc_listener.readings.corrections import Corrections, Offsets
 from ecc_listener.readings.form import decode
 from ecc_listener.storage.connection import StoreError, utc_text, utc_us
 from ecc_listener.storage.quarantine import Arrival
@@ -178,3 +180,35 @@ def test_a_rollup_has_count_and_extremes_and_mean(live: Path, tmp_path: Path, st
     assert first[:5] == (utc_us(start), 2, 60, 65, 70)
     assert first.humidity_mean_percent == pytest.approx(39.17)
     assert second.count == 1
+
+
+@pytest.mark.parametrize("has_rollups", [False, True])
+def test_a_renamed_and_calibrated_sensor_is_one_sensor_everywhere(
+    live: Path, tmp_path: Path, *, has_rollups: bool
+) -> None:
+    lay(tmp_path / "db-202601010000-202602010000.sqlite3", ("old", NOON_US - DAY_US), temperature_f=60.0)
+    lay(live, ("old", NOON_US), ("new", NOON_US + MINUTE_US), ("other", NOON_US), temperature_f=70.0)
+    if has_rollups:
+        writer = RollupWriter(live)
+        while writer.step():
+            pass
+        writer.close()
+    history = History(live, Corrections({"new": ["old"]}, {"new": Offsets(temperature_f=-1.5)}))
+    assert history.sensors() == ["new", "other"]
+    rows = [(row.sensor_name, row.temperature_f) for row in history.readings(None, *FOR_EVER)]
+    assert sorted(rows) == [("new", 58.5), ("new", 68.5), ("new", 68.5), ("other", 70.0)]
+    # Also somebody who asks for the former name gets all of it.
+    for name in ("new", "old"):
+        assert len(found(history, name)) == 3
+        hours = history.rollups(name, *FOR_EVER, "hour")
+        assert [(one.count, one.temperature_mean_f) for one in hours] == [(1, 58.5), (2, 68.5)]
+    # What is stored stays.
+    assert sorted(found(History(live))) == sorted(
+        (name, utc_text(at_us))
+        for name, at_us in (
+            ("old", NOON_US - DAY_US),
+            ("old", NOON_US),
+            ("new", NOON_US + MINUTE_US),
+            ("other", NOON_US),
+        )
+    )

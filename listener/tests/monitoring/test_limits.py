@@ -1,6 +1,7 @@
 import pytest
 
 from ecc_listener.monitoring.limits import DEFAULT, Limit, LimitsFile
+from ecc_listener.readings.corrections import Offsets
 
 HOUR_US = 3_600_000_000
 MINUTE_US = HOUR_US // 60
@@ -151,3 +152,36 @@ def test_a_further_number_may_have_limits() -> None:
     assert "above co2_ppm" not in office
     (problem,) = LimitsFile("[everywhere]\nabove co2_ppm = much\n").problems
     assert problem.endswith("must be like 1000 for 30 min, or off")
+
+
+def test_former_names_and_offsets_are_those_of_one_sensor() -> None:
+    file = LimitsFile(
+        '[Küche / oben]\nwas = ECCTH01, "a, b"\noffset temperature = -1 °C\noffset Field11 = 2\n'
+        "[Office]\noffset humidity = 3 %\n"
+    )
+    assert file.problems == []
+    for name in ("ECCTH01", "a, b", "küche / oben"):
+        assert file.corrections.present_name(name) == "Küche / oben"
+        assert file.corrections.offsets(name) == Offsets(temperature_f=-1.8, values={"field11": 2.0})
+    assert file.corrections.offsets("ECCTH02") == Offsets()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[everywhere]\nwas = A", "[everywhere] was: belongs below the name of one sensor"),
+        (
+            "[everywhere]\noffset humidity = 3",
+            "[everywhere] offset humidity: belongs below the name of one sensor",
+        ),
+        ("[A]\nwas =", "[A] was: must be the sensor's former name"),
+        ("[A]\noffset temperature = 2 K", "[A] offset temperature = 2 K: must be like -1.5 °F or 0.8 °C"),
+        ("[A]\nwas = B\n[B]\nwas = A", "was: 'B' and 'A' can't be former names of each other; no sensor is"),
+    ],
+)
+def test_a_correction_that_makes_no_sense_is_named(text: str, problem: str) -> None:
+    file = LimitsFile(f"{text}\n[Office]\noffset humidity = 3 %\n")
+    assert [one[: len(problem)] for one in file.problems] == [problem]
+    assert file.corrections.present_name("B") == "B"
+    # All other lines are in effect.
+    assert file.corrections.offsets("Office") == Offsets(humidity_percent=3.0)

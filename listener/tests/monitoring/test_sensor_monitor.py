@@ -346,3 +346,49 @@ def test_three_jumps_are_frequent_within_a_day_only() -> None:
 
     assert found(11 * HOUR_US) == {"jumps"}
     assert found(13 * HOUR_US) == set()
+
+
+def renamed(house: House, text: str) -> None:
+    house.limits = LimitsFile(text)
+    assert house.limits.problems == []
+    house.sensor_monitor.apply(house.limits)
+
+
+def test_an_offset_is_judged_as_it_is_shown() -> None:
+    house = House("[Office]\ntoo cold = 40 for 2 h\n")
+    assert house.sends(DAY_US, temperature_f=41.0) == set()
+    renamed(house, f"[Office]\ntoo cold = 40 for 2 h\n[{NAME}]\noffset temperature = -2 °F\n")
+    assert house.sends(3 * HOUR_US, temperature_f=41.0) == {"too_cold"}
+    assert house.details("too_cold")["temperature_f"] == 39.0
+
+
+@pytest.mark.parametrize("is_known_already", [False, True])
+def test_a_renamed_sensor_is_no_silent_one_and_keeps_what_was_learned(*, is_known_already: bool) -> None:
+    house = House()
+    house.sends(5 * DAY_US)
+    if is_known_already:
+        # It sends under its new name for hours before anybody edits the file.
+        assert house.sends(5 * HOUR_US, sensor_name="Kitchen") == {"silent"}
+    renamed(house, f"[Kitchen]\nwas = {NAME}\n")
+    assert [*house.sensor_monitor.sensors] == ["Kitchen"]
+    assert {name for _, name in house.sensor_monitor.conditions.problems} <= {"Kitchen"}
+    sensor = house.sensor_monitor.sensors["Kitchen"]
+    assert (sensor.name, sensor.reading.sensor_name, sensor.interval_us) == (
+        "Kitchen",
+        "Kitchen",
+        10 * MINUTE_US,
+    )
+    assert sensor.seen >= 5 * 144
+    assert len(sensor.days) > 4
+    assert house.sends(DAY_US, sensor_name="Kitchen") == set()
+    # Under either name it is the same sensor, and when it stops, that is noticed.
+    assert house.sends(HOUR_US) == set()
+    assert house.sends(3 * HOUR_US, sensor_name="Hall") == {"silent"}
+    assert ("silent", "Kitchen") in house.sensor_monitor.conditions.problems
+
+
+def test_a_sensor_with_a_new_name_that_nobody_explains_is_a_new_one() -> None:
+    house = House()
+    house.sends(DAY_US)
+    assert house.sends(3 * HOUR_US, sensor_name="Kitchen") == {"silent"}
+    assert sorted(house.sensor_monitor.sensors) == [NAME, "Kitchen"]

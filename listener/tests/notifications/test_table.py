@@ -41,10 +41,10 @@ def test_the_notices_of_a_time_are_those_that_began_before_its_end_and_ended_aft
     all_silent = OPEN._replace(number=3, kind="all_silent", subject="", resolved_us=NOW - 1)
     later = OPEN._replace(number=4, since_us=NOW + 5)
     table.write_notices(connection, [(OPEN, False), (OVER, True), (all_silent, True), (later, False)])
-    assert table.between(connection, "ECCTH01", NOW - 2, NOW, 9) == [all_silent, OPEN]
-    assert table.between(connection, "ECCTH01", NOW, NOW + 9, 9) == [later, OPEN]
-    assert table.between(connection, "ECCTH01", NOW, NOW + 9, 1) == [later]
-    assert table.between(connection, "ECCTH02", NOW - 20, NOW - 9, 9) == []
+    assert table.between(connection, ["ECCTH01"], NOW - 2, NOW, 9) == [all_silent, OPEN]
+    assert table.between(connection, ["ECCTH01"], NOW, NOW + 9, 9) == [later, OPEN]
+    assert table.between(connection, ["ECCTH01"], NOW, NOW + 9, 1) == [later]
+    assert table.between(connection, ["ECCTH02"], NOW - 20, NOW - 9, 9) == []
 
 
 def test_a_jump_of_the_clock_moves_what_is_pending(connection: sqlite3.Connection) -> None:

@@ -374,3 +374,29 @@ def test_fifty_rooms_are_a_small_page_and_quick(house: House) -> None:
         len(viewer.get(f"/static/{name}").content) for name in ("page.css", "page.js", "live.js", "ago.js")
     )
     assert zipped + scripts < 100_000
+
+
+def test_a_renamed_and_calibrated_sensor_is_one_room_with_corrected_values(house: House) -> None:
+    old = READING._replace(temperature_f=80.0, values=(("pressure_hpa", 990.0),))
+    house.stored(
+        (house.now_us - 200 * MINUTE_US, old),
+        (
+            house.now_us - 10 * MINUTE_US,
+            READING._replace(sensor_name="Küche", values=(("pressure_hpa", 1000.0),)),
+        ),
+    )
+    (house.folder / "limits.ini").write_text(
+        "[Küche]\nwas = ECCTH01\noffset temperature = -1.5 °F\noffset humidity = 2 %\n"
+        "offset pressure_hpa = 3\nname pressure_hpa = Pressure, hPa\n",
+        encoding="utf-8",
+    )
+    viewer = house.viewer()
+    [room] = program(viewer, "/api/rooms")["rooms"]
+    assert (room["sensor"], room["temperature_f"], room["humidity_percent"]) == ("Küche", 71.95, 41.17)
+    assert room["range_24h_f"] == [68.5, 78.5]
+    # The newest reading came under the former name, and a further number holds for hours.
+    assert room["values"] == {"Pressure": 993.0}
+    address = "/api/history?sensor=Küche&start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
+    [sensor] = program(viewer, address)["sensors"]
+    assert sensor["temperature_f"]["mean"] == [78.5, 68.5, 71.95, 71.95]
+    assert "ECCTH01" not in text_of(viewer.get("/history"))

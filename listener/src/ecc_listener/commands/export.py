@@ -16,6 +16,7 @@ from typing import IO
 from ecc_listener.backup.copy import PARTIAL, fsync_folder
 from ecc_listener.history.export import FORMATS, Columns, Units, export
 from ecc_listener.history.query import History
+from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.progress import Progress
 from ecc_listener.settings import Settings, SettingsError
 from ecc_listener.storage.connection import StoreError, utc_us
@@ -51,7 +52,8 @@ def main(settings: Settings, arguments: dict[str, object]) -> int:
     name = str(arguments.get("format") or _ENDINGS.get(target.suffix if target else "", "csv"))
     if name == "parquet" and target is None and sys.stdout.isatty():
         raise SettingsError(["format: Parquet can't be shown on a terminal; add --output FILE.parquet"])
-    history = History(settings.database_file_path)
+    limits = WatchedFile(settings.limits_file_path, is_created=False).limits
+    history = History(settings.database_file_path, limits.corrections)
     span = _span(arguments, zone)
     sensors = _sensors(history, arguments)
     units = Units(is_celsius=arguments.get("units") == "c", is_local=zone is None)

@@ -6,7 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ecc_listener.notifications.notice import Notice
 from ecc_listener.notifications.status import OFF, mail_fault, mail_state
 from ecc_listener.notifications.wording.phrases import clean
 from ecc_listener.notifications.wording.texts import describe
+from ecc_listener.readings.corrections import Corrections
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
 from ecc_listener.storage.corruption import set_aside_files
@@ -118,10 +119,10 @@ def read_status(settings: Settings, now: datetime) -> Status:
     midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     try:
         with closing(connect_readonly(settings.database_file_path)) as connection:
-            _read(connection, status, midnight)
+            limits = WatchedFile(settings.limits_file_path, is_created=False).limits
+            _read(connection, status, midnight, limits.corrections)
             channels = outbox.states(connection)
             notices = table.open_now(connection)
-            limits = WatchedFile(settings.limits_file_path, is_created=False).limits
             known = {(notice.kind, notice.subject) for notice in notices}
             status.beyond = [line for one in status.sensors for line in _beyond(one, limits, known)]
         today_us = int(midnight.timestamp()) * 1_000_000
@@ -158,8 +159,13 @@ def _open(notice: Notice, now_us: int) -> OpenNotice:
     return OpenNotice(notice.kind, notice.subject, words.headline, words.advice)
 
 
-def _read(connection: sqlite3.Connection, status: Status, midnight: datetime) -> None:
-    status.sensors = [Sensor(*row) for row in connection.execute(_LATEST)]
+def _read(
+    connection: sqlite3.Connection, status: Status, midnight: datetime, corrections: Corrections
+) -> None:
+    sensors = [_corrected(Sensor(*row), corrections) for row in connection.execute(_LATEST)]
+    sensors.sort(key=lambda sensor: sensor.last_utc)
+    # Of a renamed sensor the newer reading counts.
+    status.sensors = [*{sensor.name: sensor for sensor in sensors}.values()]
     # The sensors that have fallen silent come last, next to the prompt.
     status.sensors.sort(key=lambda sensor: sensor.last_utc, reverse=True)
     if status.sensors and not status.last_message_utc:
@@ -168,6 +174,16 @@ def _read(connection: sqlite3.Connection, status: Status, midnight: datetime) ->
     today = midnight.strftime("%Y-%m-%d %H:%M:%S")
     count = f"SELECT count(*) FROM ECCRejected WHERE receivedUTC >= ? AND {REALLY_REJECTED}"
     status.rejected_today = connection.execute(count, (today,)).fetchone()[0]
+
+
+def _corrected(sensor: Sensor, corrections: Corrections) -> Sensor:
+    one = corrections.offsets(sensor.name)
+    return replace(
+        sensor,
+        name=corrections.present_name(sensor.name),
+        temperature_f=one.temperature(sensor.temperature_f),
+        humidity_percent=one.humidity(sensor.humidity_percent),
+    )
 
 
 def format_lines(status: Status, now: datetime, *, colour: bool) -> list[str]:

@@ -8,12 +8,14 @@ it goes, and what it lacks is read from the databases, so that an answer is the 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ecc_listener.history import rollups
 from ecc_listener.history.rollups import STEP_US, Aggregate, Bucket, RollupFile, RollupFileError, Step
+from ecc_listener.readings.corrections import NO_CORRECTIONS, Corrections, Offsets
 from ecc_listener.storage import files as data_files
 from ecc_listener.storage.connection import StoreError, connect_readonly, open_readonly, utc_text, utc_us
 from ecc_listener.storage.files import Span
@@ -41,7 +43,7 @@ _LATER_AGGREGATES = _AGGREGATES.replace("sensorName =", "rowid > ? AND +sensorNa
 
 
 class Row(NamedTuple):
-    """One reading as it is stored, in the table's order; `utc` as in `2020-12-19 03:04:05.678901`."""
+    """One reading, corrected, in the table's order; `utc` as in `2020-12-19 03:04:05.678901`."""
 
     utc: str
     dew_point_f: float | None
@@ -64,11 +66,14 @@ class DataFile(NamedTuple):
 
 
 class History:
-    """The readings of a live file and its archives. Nothing stays open between two calls."""
+    """The readings of a live file and its archives. Nothing stays open between two calls.
 
-    def __init__(self, database: Path) -> None:
-        """Take the path of the live file, which need not exist yet."""
-        self._database = database
+    Sensors go by their present names, and all values are corrected.
+    """
+
+    def __init__(self, database: Path, corrections: Corrections = NO_CORRECTIONS) -> None:
+        """Take the path of the live file, which need not exist yet, and what to correct."""
+        self._database, self._corrections = database, corrections
 
     def files(self) -> list[DataFile]:
         """Return the files that contain readings, the one with the earliest first.
@@ -101,7 +106,8 @@ class History:
             StoreError: the live file can't be read.
 
         """
-        return sorted({span.sensor for spans in self._spans().values() for span in spans})
+        names = {span.sensor for spans in self._spans().values() for span in spans}
+        return sorted({self._corrections.present_name(name) for name in names})
 
     def readings(self, sensors: Sequence[str] | None, start_us: int, end_us: int) -> Iterator[Row]:
         """Yield the readings of some sensors (None: all) from `start_us` to before `end_us`, by time.
@@ -132,7 +138,18 @@ class History:
         for name, utc, field, value in self._query_each_file(_VALUES, sensors, start_us, end_us):
             values.setdefault((utc, name), {})[field] = value
         rows.sort(key=itemgetter(0, 7))
-        return [Row._make((*row, tuple(values.get((row[0], row[7]), {}).items()))) for row in rows]
+        found = [Row._make((*row, tuple(values.get((row[0], row[7]), {}).items()))) for row in rows]
+        return [self._corrected(row) for row in found] if self._corrections else found
+
+    def _corrected(self, row: Row) -> Row:
+        one = self._corrections.offsets(row.sensor_name)
+        return row._replace(
+            dew_point_f=one.dew_point(row.dew_point_f),
+            temperature_f=one.temperature(row.temperature_f),
+            humidity_percent=one.humidity(row.humidity_percent),
+            sensor_name=self._corrections.present_name(row.sensor_name),
+            values=tuple((field, one.value(field, value)) for field, value in row.values),
+        )
 
     def fields(self, sensors: Sequence[str] | None, start_us: int, end_us: int) -> list[str]:
         """Return the names of the further numbers in readings, sorted.
@@ -186,28 +203,28 @@ class History:
                 found = self._aggregates(sensor, start_us, end_us, step, rollup_file)
         except RollupFileError:
             found = self._aggregates(sensor, start_us, end_us, step, None)
-        return [rollups.bucket(start * step_us, found[start]) for start in sorted(found)]
+        buckets = [rollups.bucket(start * step_us, found[start]) for start in sorted(found)]
+        offsets = self._corrections.offsets(sensor)
+        return [_corrected(one, offsets) for one in buckets] if any(offsets) else buckets
 
     def _aggregates(
         self, sensor: str, start_us: int, end_us: int, step: Step, rollup_file: RollupFile | None
     ) -> dict[int, Aggregate]:
         per_step = STEP_US[step] // STEP_US["hour"]
-        within = sensor, _bound(start_us), _bound(end_us)
+        within = _bound(start_us), _bound(end_us)
 
         def read() -> dict[int, Aggregate]:
             found: dict[int, Aggregate] = {}
-            for path, spans in data_files.spans(self._database).items():
-                if not any(_overlaps(span, [sensor], *within[1:]) for span in spans):
-                    continue
+            for path, name in self._stored_names([sensor], *within):
                 with closing(connect_readonly(path)) as connection:
                     source = rollup_file.source(connection) if rollup_file else None
                     if rollup_file and source:
-                        added = rollup_file.aggregates(sensor, source, start_us, end_us, step)
+                        added = rollup_file.aggregates(name, source, start_us, end_us, step)
                         for start, *aggregate in added:
                             rollups.add(found, start, tuple(aggregate))
-                        rows = connection.execute(_LATER_AGGREGATES, (source.done_rowid, *within))
+                        rows = connection.execute(_LATER_AGGREGATES, (source.done_rowid, name, *within))
                     else:
-                        rows = connection.execute(_AGGREGATES, within)
+                        rows = connection.execute(_AGGREGATES, (name, *within))
                     for text, *aggregate in rows:
                         hour = rollups.hour_number(text)
                         if hour is not None:
@@ -224,22 +241,34 @@ class History:
 
         def read() -> list[tuple[Any, ...]]:
             rows: list[tuple[Any, ...]] = []
-            for path, spans in data_files.spans(self._database).items():
-                names = [span.sensor for span in spans if _overlaps(span, sensors, start, end)]
-                if names:
-                    with closing(connect_readonly(path)) as connection:
-                        for name in names:
-                            rows += connection.execute(query, (name, start, end))
+            for path, found in groupby(self._stored_names(sensors, start, end), itemgetter(0)):
+                with closing(connect_readonly(path)) as connection:
+                    for _, name in found:
+                        rows += connection.execute(query, (name, start, end))
             return rows
 
         return data_files.steadily(self._database, read)
+
+    def _stored_names(
+        self, sensors: Sequence[str] | None, start: str, end: str
+    ) -> Iterator[tuple[Path, str]]:
+        """Yield each file and name in it under which some sensors (None: all) have readings in a range."""
+        present_name = self._corrections.present_name
+        wanted = None if sensors is None else {present_name(name) for name in sensors}
+        for path, spans in data_files.spans(self._database).items():
+            for span in spans:
+                is_wanted = wanted is None or present_name(span.sensor) in wanted
+                if is_wanted and span.last_utc >= start and span.first_utc < end:
+                    yield path, span.sensor
 
     def _spans(self) -> dict[Path, list[Span]]:
         return data_files.steadily(self._database, lambda: data_files.spans(self._database))
 
 
-def _overlaps(span: Span, sensors: Sequence[str] | None, start: str, end: str) -> bool:
-    return span.last_utc >= start and span.first_utc < end and (sensors is None or span.sensor in sensors)
+def _corrected(bucket: Bucket, offsets: Offsets) -> Bucket:
+    start_us, count, *values = bucket
+    how = (offsets.temperature, offsets.humidity, offsets.dew_point)
+    return Bucket(start_us, count, *(how[at // 3](value) for at, value in enumerate(values)))
 
 
 def _bound(time_us: int) -> str:

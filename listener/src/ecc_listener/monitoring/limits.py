@@ -1,9 +1,12 @@
 """The limits of each sensor, from the text of the limits file, and the mistakes in that text."""
 
+import csv
 import re
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
 from typing import NamedTuple
+
+from ecc_listener.readings.corrections import Corrections, Offsets, parse_offset
 
 EVERYWHERE = "everywhere"
 _UNITS_US = {"min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
@@ -95,6 +98,8 @@ class LimitsFile:
         self._sections: dict[str, dict[str, Limit | None]] = {}
         self._field_names: dict[str, dict[str, FieldName]] = {}
         self._merged: dict[tuple[str, str | None], Limits | None] = {}
+        former: dict[str, list[str]] = {}
+        offsets: dict[str, Offsets] = {}
         parser = ConfigParser(interpolation=None, inline_comment_prefixes=("#",), default_section="\0")
         try:
             parser.read_string(text, "the file")
@@ -105,8 +110,16 @@ class LimitsFile:
             for option, value in parser.items(section):
                 if option.startswith("name "):
                     self._parse_field_name(section, option, value or "")
+                elif option == "was" or option.startswith("offset "):
+                    self._parse_correction(section.strip(), option, (value or "").strip(), former, offsets)
                 else:
                     self._parse(found, section, option, value or "")
+
+        try:
+            self.corrections = Corrections(former, offsets)
+        except ValueError as error:
+            self._add_problem(f"was: {error}; no sensor is renamed")
+            self.corrections = Corrections({}, offsets)
 
     def of(self, name: str, location: str | None) -> Limits | None:
         """Return the limits of a sensor; None if it isn't monitored at all."""
@@ -139,7 +152,7 @@ class LimitsFile:
         if option.startswith(FIELD_KINDS):
             self._parse_field_limit(found, section, option, value)
         elif kind not in {*_FORMS, "jumps", "watch"}:
-            further = ("jumps", "watch", "name FIELD", "above FIELD", "below FIELD")
+            further = ("jumps", "watch", "name FIELD", "above FIELD", "below FIELD", "was", "offset ...")
             names = ", ".join(one.replace("_", " ") for one in (*_FORMS, *further))
             self._add_problem(f"[{section}] {option}: unknown limit; allowed are {names}")
         elif value.casefold() in _OFF:
@@ -176,6 +189,28 @@ class LimitsFile:
             self._field_names.setdefault(section.strip().casefold(), {})[field] = FieldName(label, unit)
         else:
             self._add_problem(f"[{section}] {option} = {value}: must be like Pressure, hPa")
+
+    def _parse_correction(
+        self, section: str, option: str, value: str, former: dict[str, list[str]], offsets: dict[str, Offsets]
+    ) -> None:
+        """Parse a former name or an offset, which belong to one sensor."""
+        if section.casefold() == EVERYWHERE:
+            self._add_problem(f"[{section}] {option}: belongs below the name of one sensor")
+        elif option == "was":
+            names = [name.strip() for name in next(csv.reader([value], skipinitialspace=True), [])]
+            former.setdefault(section, []).extend(name for name in names if name)
+            if not any(names):
+                self._add_problem(f"[{section}] was: must be the sensor's former name")
+        else:
+            quantity = " ".join(option.split()[1:])
+            found = parse_offset(offsets.get(section, Offsets()), quantity, value)
+            if found is None:
+                self._add_problem(
+                    f"[{section}] {option} = {value}: must be like -1.5 °F or 0.8 °C for temperature and dew"
+                    " point, 3 % for humidity, and a number for anything else that the sensor sends"
+                )
+            else:
+                offsets[section] = found
 
     def _add_problem(self, problem: str) -> None:
         if len(self.problems) < _MAX_PROBLEMS:

@@ -35,6 +35,9 @@ EXAMPLE = """\
 #   watch                "no" ignores a sensor completely, for example one that was removed
 #   name FIELD           shows a further number that a sensor sends, under a name and with a unit
 #   above, below FIELD   a limit of such a number; resolved 5 % on the other side of it for half an hour
+#   offset QUANTITY      is added to the temperature, dew point, humidity or FIELD of one sensor, wherever it
+#                        is shown and judged; what is stored stays as it was sent
+#   was                  the former name of a sensor that was renamed: its readings belong to this one now
 
 [everywhere]
 battery low = 20 %
@@ -58,6 +61,11 @@ frozen = 6 h
 #name field11 = Pressure, hPa
 #below field11 = 980 for 2 h
 #above co2_ppm = 1200 for 30 min
+
+#[Kitchen sensor]
+#was = ECCTH09
+#offset temperature = -1.5 °F
+#offset humidity = 3 %
 """
 
 

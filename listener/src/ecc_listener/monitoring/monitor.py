@@ -20,6 +20,7 @@ from ecc_listener.notifications import table
 from ecc_listener.notifications.last_notice import write as write_last_notice
 from ecc_listener.notifications.notice import KINDS, Details, Key, Notice, Notification, Problem
 from ecc_listener.notifications.policy import Changes, NotificationPolicy, Timing
+from ecc_listener.readings.corrections import Corrections
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.storage.corruption import set_aside_files
@@ -67,12 +68,14 @@ class Monitor:
         timer_us = int(settings.timer_check.total_seconds() * _US)
         mute_us = int(settings.last_notice_silence_time.total_seconds() * _US)
         timing = Timing(min(_MAX_COLLECT_US, timer_us // 20), timer_us // 2, mute_us)
+        self._limits = WatchedFile(settings.limits_file_path)
+        limits = self._limits.limits
         pending, recent, number, sensors, system, last = store.look(
             lambda connection: (
                 table.pending(connection),
                 table.resolved_since(connection, now.wall_us - mute_us),
                 table.next_number(connection),
-                state.load(connection, now.wall_us, timer_us // 100),
+                state.load(connection, now.wall_us, timer_us // 100, limits.corrections),
                 table.memories(connection).get(_SYSTEM),
                 table.last_sent(connection),
             )
@@ -80,9 +83,9 @@ class Monitor:
         pending = [_not_in_the_future(notice, now.wall_us) for notice in pending]
         problems = [Problem(*one[1:5], one.details) for one in pending if one.resolved_us is None]
         self.sensor_monitor = SensorMonitor(timer_us, now.steady_us, sensors, problems)
+        self.sensor_monitor.apply(limits)
         self.policy = NotificationPolicy(timing, pending, recent, number)
         self._system = SystemMonitor(now.steady_us, system)
-        self._limits = WatchedFile(settings.limits_file_path)
         self._environment = Environment()
         self._next_environment_us = 0
         self._offset_us = now.wall_us - now.steady_us
@@ -91,6 +94,11 @@ class Monitor:
         self._rejected: list[Rejected] = []
         self._is_failing = False
         self._write_last_notice(last)
+
+    @property
+    def corrections(self) -> Corrections:
+        """The names and offsets that the limits file gives to sensors."""
+        return self._limits.limits.corrections
 
     def note(self, burst: Burst) -> None:
         """Collect what was stored; as fast as possible, because it may be 25,000 readings a second."""

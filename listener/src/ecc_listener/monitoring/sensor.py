@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import StatisticsError, linear_regression, median
 
 from ecc_listener.notifications.notice import Details
@@ -184,6 +184,17 @@ class Sensor:
                 "reported": sorted(self.reported),
             }
         )
+
+
+def renamed(sensor: Sensor, name: str, other: Sensor | None) -> Sensor:
+    """Return what is known about a sensor under its former name and, if it was seen there, its present one.
+
+    What was learned comes from the name under which it was seen more often, its state from the newer one.
+    """
+    newer = sensor if other is None or sensor.last_us > other.last_us else other
+    known = sensor if other is None or sensor.seen >= other.seen else other
+    reading = newer.reading._replace(sensor_name=name)
+    return replace(known, name=name, last_us=newer.last_us, heard_us=newer.heard_us, reading=reading)
 
 
 def restored(name: str, text: str) -> Sensor:

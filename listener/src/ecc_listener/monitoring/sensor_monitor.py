@@ -12,8 +12,9 @@ from ecc_listener.monitoring.conditions import Conditions
 from ecc_listener.monitoring.limits import FROM_LIMITS, LimitsFile
 from ecc_listener.monitoring.new_sensors import MAX_SENSORS, STEADY, NewSensors
 from ecc_listener.monitoring.rules import judge
-from ecc_listener.monitoring.sensor import Sensor
+from ecc_listener.monitoring.sensor import Sensor, renamed
 from ecc_listener.notifications.notice import Details, Problem
+from ecc_listener.readings.corrections import NO_CORRECTIONS
 from ecc_listener.readings.reading import Reading, merge
 from ecc_listener.storage.quarantine import Arrival
 
@@ -32,6 +33,7 @@ class SensorMonitor:
         self.sensors = {sensor.name: sensor for sensor in sensors}
         self.conditions = Conditions(wrong)
         self.waiting: dict[str, Reading] = {}
+        self._corrections = NO_CORRECTIONS
         self.last_us = max((sensor.last_us for sensor in self.sensors.values()), default=now_us)
         self._spoke_us = now_us
         """When any sensor last sent, or the listener started."""
@@ -45,6 +47,8 @@ class SensorMonitor:
 
     def note(self, arrivals: Iterable[Arrival]) -> None:
         """Collect readings; as fast as possible, because there may be 25,000 a second."""
+        if self._corrections:
+            arrivals = [one._replace(reading=self._corrections.apply(one.reading)) for one in arrivals]
         self.waiting.update({one.reading.sensor_name: self._whole(one.reading) for one in arrivals})
 
     def _whole(self, reading: Reading) -> Reading:
@@ -70,7 +74,9 @@ class SensorMonitor:
         return is_silent
 
     def apply(self, limits: LimitsFile) -> None:
-        """Drop problems that are no longer monitored, after an edit of the limits."""
+        """Rename sensors, and drop problems that are no longer monitored, after an edit of the limits."""
+        self._corrections = limits.corrections
+        self._rename()
         for kind, name in [*self.conditions.problems]:
             sensor = self.sensors.get(name)
             if sensor is not None:
@@ -106,6 +112,16 @@ class SensorMonitor:
             judge(sensor, before, gap_us, allowed, self.conditions)
             if ("silent", name) in self.conditions.problems:
                 self._is_back(sensor, gap_us)
+
+    def _rename(self) -> None:
+        """Give renamed sensors what is known about them under their former names."""
+        for name, sensor in [*self.sensors.items()]:
+            present = self._corrections.present_name(name)
+            if present != name:
+                del self.sensors[name]
+                self.sensors[present] = renamed(sensor, present, self.sensors.get(present))
+                for key in [key for key in self.conditions.problems if key[1] == name]:
+                    self.conditions.drop(key)
 
     def _is_back(self, sensor: Sensor, gap_us: int) -> None:
         missing = round(gap_us / sensor.interval_us) - 1 if sensor.interval_us else 0

@@ -4,11 +4,12 @@ This is read once, by the key (sensorName, recordWrittenUTC), and a limited numb
 """
 
 import sqlite3
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecc_listener.monitoring.new_sensors import MAX_SENSORS
 from ecc_listener.monitoring.sensor import DAY_US, Sensor, restored
 from ecc_listener.notifications import table
+from ecc_listener.readings.corrections import Corrections
 from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import utc_text, utc_us
 
@@ -21,17 +22,20 @@ _COLUMNS = "recordWrittenUTC, dewPointF, temperatureF, relHumidityPercent, battV
 _LATEST = f"SELECT sensorName, {_COLUMNS}, location, MACaddress, softwareVersion FROM ECCLatest LIMIT ?"
 
 
-def load(connection: sqlite3.Connection, now_us: int, least_gap_us: int) -> list[Sensor]:
-    """Return the known sensors, up to a limit, the most recent first."""
+def load(
+    connection: sqlite3.Connection, now_us: int, least_gap_us: int, corrections: Corrections
+) -> list[Sensor]:
+    """Return the known sensors by the names in the tables, up to a limit, the most recent first.
+
+    Their readings are corrected.
+    """
     memories = table.memories(connection)
     latest = {row[0]: row for row in connection.execute(_LATEST, (_MAX_NAMES,)).fetchall()}
     # Those that the monitor knows come first, because other names may be invented.
     newest_first = sorted(latest, key=lambda name: str(latest[name][1]), reverse=True)
     names = sorted(newest_first, key=lambda name: name not in memories)[:MAX_SENSORS]
-    sensors = [
-        _load(connection, latest[name], _restored(name, memories.get(name)), now_us, least_gap_us)
-        for name in names
-    ]
+    loader = _Loader(connection, now_us, least_gap_us, corrections)
+    sensors = [loader.load(latest[name], _restored(name, memories.get(name))) for name in names]
     newest_us = max((sensor.last_us for sensor in sensors), default=0)
     for sensor in sensors:
         # Sensors that left long ago are known, and monitored again once they return.
@@ -40,33 +44,35 @@ def load(connection: sqlite3.Connection, now_us: int, least_gap_us: int) -> list
     return sensors
 
 
-def _load(
-    connection: sqlite3.Connection,
-    latest: tuple[Any, ...],
-    sensor: Sensor | None,
-    now_us: int,
-    least_gap_us: int,
-) -> Sensor:
-    name, utc, *values = latest
-    about = values[6:]
-    after_us = sensor.last_us if sensor else 0
-    query = f"SELECT {_COLUMNS} FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC > ?"
-    rows = connection.execute(
-        f"{query} ORDER BY recordWrittenUTC DESC LIMIT {_ROWS}", (name, utc_text(after_us))
-    ).fetchall()
-    if sensor is None:
-        newest_us = utc_us(str(utc))
-        reading = _reading(values[:6], str(name), about)
-        sensor = Sensor(str(name), newest_us, newest_us, reading, seen=0 if rows else 1)
-        _restore_battery(connection, query, sensor)
-    for row_utc, *measured in reversed(rows):
-        # A time that is ahead comes from a clock that was wrong.
-        at_us = min(utc_us(row_utc), now_us)
-        sensor.add_reading(_reading(measured, str(name), about), at_us, at_us, least_gap_us)
-    sensor.last_us = sensor.heard_us = min(sensor.last_us, now_us)
-    if sensor.about == [None, None]:
-        sensor.about = [sensor.reading.location, sensor.reading.mac]
-    return sensor
+class _Loader(NamedTuple):
+    connection: sqlite3.Connection
+    now_us: int
+    least_gap_us: int
+    corrections: Corrections
+
+    def load(self, latest: tuple[Any, ...], sensor: Sensor | None) -> Sensor:
+        """Return a sensor as it was stored, if it was, with its newer rows."""
+        name, utc, *values = latest
+        about = values[6:]
+        after_us = sensor.last_us if sensor else 0
+        query = f"SELECT {_COLUMNS} FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC > ?"
+        rows = self.connection.execute(
+            f"{query} ORDER BY recordWrittenUTC DESC LIMIT {_ROWS}", (name, utc_text(after_us))
+        ).fetchall()
+        if sensor is None:
+            newest_us = utc_us(str(utc))
+            reading = self.corrections.apply(_reading(values[:6], str(name), about))
+            sensor = Sensor(str(name), newest_us, newest_us, reading, seen=0 if rows else 1)
+            _restore_battery(self.connection, query, sensor)
+        for row_utc, *measured in reversed(rows):
+            # A time that is ahead comes from a clock that was wrong.
+            at_us = min(utc_us(row_utc), self.now_us)
+            reading = self.corrections.apply(_reading(measured, str(name), about))
+            sensor.add_reading(reading, at_us, at_us, self.least_gap_us)
+        sensor.last_us = sensor.heard_us = min(sensor.last_us, self.now_us)
+        if sensor.about == [None, None]:
+            sensor.about = [sensor.reading.location, sensor.reading.mac]
+        return sensor
 
 
 def _reading(numbers: list[Any], name: str, about: list[Any]) -> Reading:

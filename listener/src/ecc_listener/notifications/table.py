@@ -5,7 +5,7 @@ All functions take a connection; those that write are run in one transaction by 
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ecc_listener.notifications.notice import KINDS, Details, Notice
 from ecc_listener.storage.connection import utc_text, utc_us
@@ -62,14 +62,15 @@ def newest(connection: sqlite3.Connection, count: int) -> list[Notice]:
 
 
 def between(
-    connection: sqlite3.Connection, subject: str, start_us: int, end_us: int, count: int
+    connection: sqlite3.Connection, subjects: Sequence[str], start_us: int, end_us: int, count: int
 ) -> list[Notice]:
     """Return what was wrong with a sensor, or with all at once, at some time of a range; the newest first."""
+    names = ", ".join("?" * len(subjects))
     which = (
-        "WHERE (sensorName = ? OR kind = 'all_silent') AND sinceUTC < ? AND (overUTC IS NULL OR overUTC >= ?)"
-        " ORDER BY number DESC LIMIT ?"
+        f"WHERE (sensorName IN ({names}) OR kind = 'all_silent') AND sinceUTC < ?"
+        " AND (overUTC IS NULL OR overUTC >= ?) ORDER BY number DESC LIMIT ?"
     )
-    return _notices(connection, which, subject, utc_text(end_us), utc_text(start_us), count)
+    return _notices(connection, which, *subjects, utc_text(end_us), utc_text(start_us), count)
 
 
 def resolved_since(connection: sqlite3.Connection, time_us: int) -> list[Notice]:

@@ -1,5 +1,6 @@
 """What is drawn beside a sensor's line: its limits, and the notices about it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,14 @@ def limits(path: Path, name: str, location: str | None) -> list[dict[str, Any]]:
     ]
 
 
-def notices(settings: Settings, name: str, start_us: int, end_us: int) -> list[Notice]:
-    """Return the notices about a sensor, or all sensors, in a range; none if there is no live file."""
+def notices(settings: Settings, names: Sequence[str], start_us: int, end_us: int) -> list[Notice]:
+    """Return the notices about a sensor, by all its names, or about all sensors, in a range.
+
+    None are returned if there is no live file.
+    """
     try:
         with reading(settings.database_file_path) as connection:
-            found = table.between(connection, name, start_us, end_us, MAX_NOTICES)
+            found = table.between(connection, names, start_us, end_us, MAX_NOTICES)
     except StoreError:
         return []
     return [notice for notice in found if not _is_event(notice) or notice.since_us >= start_us]

@@ -86,7 +86,8 @@ def _marks(request: Request, name: str, query: HistoryQuery) -> dict[str, Any]:
     """Return what is drawn beside the line."""
     state = request.app.state
     location = locations_of(request).get(name)
-    shown = notices(state.settings, name, query.start_us, query.end_us)
+    names = [name, *state.observer.corrections.former_names(name)]
+    shown = notices(state.settings, names, query.start_us, query.end_us)
     preferences, now_us = preferences_of(request), state.now_us()
     return {
         "limits": limits(state.settings.limits_file_path, name, location),

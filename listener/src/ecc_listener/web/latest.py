@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ecc_listener.monitoring.beyond import USUAL, Beyond, beyond_limits
 from ecc_listener.monitoring.limits import DEFAULT, LimitsFile
 from ecc_listener.monitoring.sensor import STILL_KNOWN_US
+from ecc_listener.readings.corrections import Corrections
 from ecc_listener.readings.quantities import MEASURED
 from ecc_listener.storage.connection import utc_text, utc_us
 from ecc_listener.storage.values import YEAR_BEYOND
@@ -93,8 +94,8 @@ class Latest:
         self._samples: dict[tuple[str, int], Sample | None] = {}
 
     def read(self, connection: sqlite3.Connection, now_us: int, limits: LimitsFile) -> list[Room]:
-        """Return every sensor's newest reading, in the order of the names."""
-        rooms: list[Room] = []
+        """Return every sensor's newest reading, corrected, in the order of the names."""
+        rooms: dict[str, Room] = {}
         first_slot = now_us // SLOT_US - SLOTS + 1
         for name, utc, *values in connection.execute(_LATEST, (_MAX_ROOMS,)):
             last_us = utc_us(utc)
@@ -103,10 +104,13 @@ class Latest:
             day = tuple(self._day(connection, name, first_slot))
             trend = _trend(connection, name, last_us, values[0])
             room = Room._make((name, last_us, *values, trend, day, (), (), frozenset()))
-            named = tuple(_named(connection, room, limits))
-            rooms.append(_with_limits(room._replace(values=named), limits))
+            room = _corrected(room, limits.corrections)
+            room = room._replace(values=tuple(_named(connection, room, name, limits)))
+            if before := rooms.get(room.name):
+                room = _joined(room, before)
+            rooms[room.name] = _with_limits(room, limits)
         self._samples = {key: sample for key, sample in self._samples.items() if key[1] >= first_slot}
-        return rooms
+        return [rooms[name] for name in sorted(rooms)]
 
     def _day(self, connection: sqlite3.Connection, name: str, first_slot: int) -> Iterator[Sample | None]:
         for slot in range(first_slot, first_slot + SLOTS):
@@ -136,13 +140,47 @@ def _fill(connection: sqlite3.Connection, name: str, last_us: int, values: list[
             break
 
 
-def _named(connection: sqlite3.Connection, room: Room, limits: LimitsFile) -> Iterator[NamedValue]:
+def _corrected(room: Room, corrections: Corrections) -> Room:
+    """Return a room by its present name, with its offsets applied."""
+    if not corrections:
+        return room
+    one = corrections.offsets(room.name)
+    return room._replace(
+        name=corrections.present_name(room.name),
+        temperature_f=one.temperature(room.temperature_f),
+        humidity_percent=one.humidity(room.humidity_percent),
+        dew_point_f=one.dew_point(room.dew_point_f),
+        day=tuple(_shifted(sample, one.temperature_f) for sample in room.day),
+    )
+
+
+def _shifted(sample: Sample | None, offset_f: float) -> Sample | None:
+    return (sample[0] + offset_f, sample[1] + offset_f) if sample else None
+
+
+def _joined(one: Room, other: Room) -> Room:
+    """Return the newer of two rooms, which are the same sensor under two names, with the day of both."""
+    newer = max(one, other, key=lambda room: room.last_us)
+    days = zip(one.day, other.day, strict=True)
+    day = tuple(_both(*samples) for samples in days)
+    return newer._replace(location=newer.location or one.location or other.location, day=day)
+
+
+def _both(one: Sample | None, other: Sample | None) -> Sample | None:
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _named(
+    connection: sqlite3.Connection, room: Room, stored: str, limits: LimitsFile
+) -> Iterator[NamedValue]:
     """Yield the further numbers that have a name, by the limits file or because it is a known quantity."""
-    names = limits.field_names(room.name, room.location)
+    names, offsets = limits.field_names(room.name, room.location), limits.corrections.offsets(room.name)
     span = utc_text(room.last_us - STILL_KNOWN_US), utc_text(room.last_us)
-    for field, value, _ in connection.execute(_NAMED, (room.name, *span)):
+    for field, value, _ in connection.execute(_NAMED, (stored, *span)):
         if name := names.get(field.lower()) or MEASURED.get(field):
-            yield NamedValue(name.label, value, name.unit)
+            yield NamedValue(name.label, offsets.value(field, value), name.unit)
 
 
 def _with_limits(room: Room, limits: LimitsFile) -> Room:

@@ -65,8 +65,9 @@ def utc_iso(time_us: int) -> str:
 
 
 def history_of(request: Request) -> History:
-    """Return the history of the database."""
-    return History(request.app.state.settings.database_file_path)
+    """Return the history of the database, corrected as the limits file says."""
+    state = request.app.state
+    return History(state.settings.database_file_path, state.observer.corrections)
 
 
 def locations_of(request: Request) -> dict[str, str | None]:

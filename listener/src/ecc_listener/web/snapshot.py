@@ -13,6 +13,7 @@ from ecc_listener.health import Health
 from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.notifications.notice import KINDS, Notice
 from ecc_listener.notifications.table import open_now
+from ecc_listener.readings.corrections import Corrections
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.web.latest import Latest, Room
@@ -45,6 +46,11 @@ class Observer:
         self._signature: object = None
         self._read_us = 0
         self._lock = threading.Lock()
+
+    @property
+    def corrections(self) -> Corrections:
+        """The names and offsets that the limits file gives to sensors."""
+        return self._limits.limits.corrections
 
     def snapshot(self) -> Snapshot:
         """Return a snapshot that is at most half a second old."""

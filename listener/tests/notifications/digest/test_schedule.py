@@ -13,6 +13,7 @@ from ecc_listener.notifications.digest.content import midnight_us
 from ecc_listener.notifications.digest.schedule import DigestSchedule
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.notice import Notice
+from ecc_listener.readings.corrections import Corrections, Offsets
 from ecc_listener.readings.form import decode
 from ecc_listener.settings import Settings, load
 from ecc_listener.storage.quarantine import Arrival, Rejected
@@ -152,3 +153,18 @@ def test_a_digest_that_fails_is_tried_again_an_hour_later(
     digest_schedule.tick(SEVEN_US + 30 * MINUTE_US)
     turn(digest_schedule, SEVEN_US + HOUR_US, lambda: digests(store))
     assert caplog.text.count("could not be written") == 1
+
+
+def test_a_renamed_and_calibrated_sensor_is_one_room(settings: Settings, store: Store) -> None:
+    fill(store)
+    new = decode(OFFICE)._replace(sensor_name="ECCTH09", location="Nave", temperature_f=51.5)
+    store.commit(Burst(2, [Arrival(SEVEN_US - 2 * DAY_US, new)], [], []), 0)
+    corrections = Corrections({"ECCTH09": ["ECCTH02"]}, {"eccth09": Offsets(temperature_f=-1.5)})
+    digest_schedule = DigestSchedule(settings, store, ZONE, lambda: corrections)
+    digest_schedule.tick(SEVEN_US - 7 * DAY_US)
+    turn(digest_schedule, SEVEN_US, lambda: digests(store))
+    (message,) = digests(store)
+    assert message.subject == "The week of 16 Nov: 2 rooms, no open notices"
+    text = " ".join(message.plain.split())
+    assert "Nave 48.5 (9.2) 48.5 (9.2) 50.0 (10.0)" in text
+    assert "Nave 865 144 8 %, low" in text

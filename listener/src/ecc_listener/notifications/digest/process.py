@@ -24,6 +24,7 @@ from ecc_listener.notifications.digest.content import MAX_ROOMS, Room, Week, com
 from ecc_listener.notifications.notice import KINDS
 from ecc_listener.notifications.table import open_now
 from ecc_listener.notifications.wording.texts import describe
+from ecc_listener.readings.corrections import Corrections, Offsets
 from ecc_listener.storage.connection import connect_readonly, utc_text
 from ecc_listener.storage.files import archives
 from ecc_listener.storage.quarantine import REALLY_REJECTED
@@ -53,8 +54,8 @@ def gather(request: dict[str, Any], zone: tzinfo) -> Week:
     start_us, end_us = midnight_us(monday, zone), midnight_us(monday + timedelta(days=7), zone)
     with closing(connect_readonly(database)) as connection:
         known = connection.execute(
-            "SELECT sensorName, location, battPercent FROM ECCLatest WHERE recordWrittenUTC >= ?"
-            " ORDER BY location IS NULL, location, sensorName",
+            "SELECT recordWrittenUTC, sensorName, location, battPercent FROM ECCLatest"
+            " WHERE recordWrittenUTC >= ?",
             (utc_text(start_us),),
         ).fetchall()
         # An event isn't open, even while it waits to be sent.
@@ -64,9 +65,15 @@ def gather(request: dict[str, Any], zone: tzinfo) -> Week:
             f"SELECT count(*) FROM ECCRejected WHERE receivedUTC BETWEEN ? AND ? AND {REALLY_REJECTED}",
             (utc_text(start_us), utc_text(end_us)),
         ).fetchone()[0]
-    history = History(database)
+    former, offsets = request.get("corrections", ({}, {}))
+    corrections = Corrections(former, {name: Offsets(*values) for name, values in offsets.items()})
+    history = History(database, corrections)
+    # The newest one comes last, and is what the sensor is like now.
+    rows = {corrections.present_name(name): rest for _, name, *rest in sorted(known)}
+    newest = [(name, *rest) for name, rest in rows.items()]
+    newest.sort(key=lambda row: (row[1] is None, row[1], row[0]))
     rooms = []
-    for sensor, location, battery_percent in known[:MAX_ROOMS]:
+    for sensor, location, battery_percent in newest[:MAX_ROOMS]:
         hours = history.rollups(sensor, start_us - 7 * 24 * 3_600_000_000, end_us, "hour")
         week = [hour for hour in hours if hour.start_us >= start_us]
         before = [hour for hour in hours if hour.start_us < start_us]
@@ -79,7 +86,7 @@ def gather(request: dict[str, Any], zone: tzinfo) -> Week:
     if len(words) > _MAX_OPEN:
         headlines.append(f"and {len(words) - _MAX_OPEN} more; the page and `make status` show them")
     advice = words[0].advice if words else None
-    return Week(monday, rooms, len(known) - len(rooms), system, headlines, advice)
+    return Week(monday, rooms, len(newest) - len(rooms), system, headlines, advice)
 
 
 def _sizes(request: dict[str, Any], zone: tzinfo) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, tzinfo
 from functools import partial
 
@@ -14,6 +14,7 @@ from ecc_listener.notifications import outbox
 from ecc_listener.notifications.digest import content
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.worker import Worker
+from ecc_listener.readings.corrections import NO_CORRECTIONS, Corrections
 from ecc_listener.settings import Settings
 from ecc_listener.storage.store import Store
 
@@ -28,8 +29,15 @@ _DONE_WITHIN_S = 300
 class DigestSchedule:
     """Sends exactly one digest a week."""
 
-    def __init__(self, settings: Settings, store: Store, zone: tzinfo) -> None:
-        """Prepare; the first tick starts it."""
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        zone: tzinfo,
+        corrections: Callable[[], Corrections] = lambda: NO_CORRECTIONS,
+    ) -> None:
+        """Prepare; the first tick starts it. `corrections` returns the names and offsets of sensors."""
+        self._corrections = corrections
         self._settings = settings
         self._store = store
         self._zone = zone
@@ -70,9 +78,11 @@ class DigestSchedule:
         # If it fails now, it is tried again later.
         self._next_look_us = now_us + _TRY_EVERY_US
         self._monday = monday
+        corrections = self._corrections()
         needs = {
             "database": str(self._settings.database_file_path.absolute()),
             "backup_folder": str(self._settings.backup_folder.absolute()),
+            "corrections": [corrections.former, corrections.by_name],
             "monday": monday.isoformat(),
             "now_us": now_us,
         }
