@@ -3,6 +3,7 @@
 import json
 import signal
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from math import isclose
@@ -83,6 +84,43 @@ def test_what_is_no_reading_is_neither_stored_nor_rejected(broker: Mosquitto, li
     assert listener.query("SELECT topic, reason FROM ECCRejected") == [
         ("zigbee2mqtt/hall", "not JSON: Expecting value: line 1 column 1 (char 0)")
     ]
+
+
+def test_a_sensor_that_its_bridge_cannot_reach_is_said_to_be_silent(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    listener = Listener(
+        tmp_path / "listener",
+        broker.port,
+        mqtt_topics=TOPICS,
+        json_mapping_file_path=tmp_path / "mapping.ini",
+        timer_check="0.05",
+    )
+    (tmp_path / "mapping.ini").write_text(MAPPING)
+    try:
+        # The listener gets what was retained before its start.
+        sent(broker, ("zigbee2mqtt/hall/availability", b'{"state":"online"}'), retain=True)
+        listener.start()
+        for _ in range(6):
+            sent(broker, ("zigbee2mqtt/hall", b'{"temperature":20}'), ("ECCTempHum", OFFICE))
+        # In the same second as a reading, that reading counts.
+        time.sleep(2.5)
+        sent(broker, ("zigbee2mqtt/hall/availability", b'{"state":"offline"}'), retain=True)
+
+        def is_said() -> bool:
+            sent(broker, ("ECCTempHum", OFFICE))
+            return any(
+                one["kind"] == "silent"
+                for one in json.loads(listener.run("status", "--json").stdout)["notices"]
+            )
+
+        until(is_said, 60)
+        [notice] = json.loads(listener.run("status", "--json").stdout)["notices"]
+        assert notice["sensor"] == "hall"
+        assert "whether a device that passes on its signal" in notice["advice"]
+        assert listener.count("ECCRejected") == 0
+    finally:
+        listener.end()
 
 
 def test_parts_are_one_row_through_kills(broker: Mosquitto, listener: Listener) -> None:

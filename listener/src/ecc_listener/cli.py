@@ -93,7 +93,7 @@ VERBS = {
     "export": Verb(
         "commands.export",
         "write readings as CSV, JSON lines or Parquet, including those in archives",
-        _DATABASE,
+        (*_DATABASE, "limits_file_path"),
         has_arguments=True,
     ),
     "restore": Verb(

@@ -94,6 +94,7 @@ class Service:
         self.incomplete: list[Rejected] = []
         """The messages of incomplete readings in the burst that is being decoded."""
         self.tasks = PeriodicTasks(settings, self.store, self.session, self.health, self.started)
+        self.tasks.monitor.sensor_monitor.availability = self.decoder.availability
         _log.info("Listening for %s", ", ".join(settings.mqtt_topics))
 
     def main_loop(self) -> None:

@@ -87,3 +87,34 @@ def test_an_outage_makes_no_regular_sensor_more_patient() -> None:
     before_us = sensor.allowed_silence_us()
     sensor.add_reading(sensor.reading, zigbee.now_us + 5 * HOUR_US, zigbee.now_us + 5 * HOUR_US, 0)
     assert before_us == sensor.allowed_silence_us() == 30 * MINUTE_US
+
+
+def test_what_the_bridge_says_makes_it_known_sooner() -> None:
+    zigbee = Zigbee()
+    zigbee.live(9 * DAY_US + 12 * HOUR_US)
+    zigbee.monitor.availability = {"zigbee": False, "regular": True, "unknown": False}
+    zigbee.live(10 * MINUTE_US, is_dead=True)
+    assert zigbee.silences == []
+    zigbee.live(20 * MINUTE_US, is_dead=True)
+    assert zigbee.silences
+    problem = zigbee.monitor.conditions.problems["silent", "zigbee"]
+    assert problem.details["is_unavailable"] == 1
+    assert ("silent", "regular") not in zigbee.monitor.conditions.problems
+
+
+def test_a_sensor_that_goes_on_sending_is_not_silent_whatever_the_bridge_says() -> None:
+    zigbee = Zigbee()
+    zigbee.monitor.availability = {"zigbee": False}
+    zigbee.live(10 * DAY_US)
+    assert zigbee.silences == []
+
+
+def test_a_sensor_that_can_be_reached_again_has_its_own_time() -> None:
+    zigbee = Zigbee()
+    zigbee.live(9 * DAY_US + 12 * HOUR_US)
+    availability = {"zigbee": False}
+    zigbee.monitor.availability = availability
+    zigbee.live(10 * MINUTE_US, is_dead=True)
+    availability["zigbee"] = True
+    zigbee.live(HOUR_US, is_dead=True)
+    assert zigbee.silences == []

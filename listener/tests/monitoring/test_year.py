@@ -7,6 +7,7 @@ import pytest
 
 from ecc_listener.clock import Now
 from ecc_listener.monitoring import monitor
+from ecc_listener.monitoring.sensor import Sensor
 from ecc_listener.notifications import policy
 from ecc_listener.notifications import table as notice_table
 from ecc_listener.notifications.policy import NotificationPolicy
@@ -29,6 +30,8 @@ def test_every_event_of_a_year_is_told_once_and_in_time_and_nothing_else() -> No
     whole = total(lines)
     assert (whole.missed, whole.false, whole.doubled) == (0, 0, 0)
     assert world.lost > 1_000
+    # Eight sensors that send on change: once in ten minutes at most, and once in four hours at least.
+    assert 8 * 365 * 6 < world.on_change_sent < 8 * 365 * 144 / 2
 
 
 def test_where_nothing_happens_nothing_is_told_but_low_batteries() -> None:
@@ -60,6 +63,13 @@ def test_a_watch_that_waits_for_nobody_is_found_out(monkeypatch: pytest.MonkeyPa
     real = policy.Timing
     monkeypatch.setattr(monitor, "Timing", lambda collect_us, _wait_us, mute_us: real(collect_us, 0, mute_us))
     assert few_days().doubled > 0
+
+
+def test_a_watch_that_takes_all_sensors_for_regular_ones_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Sensor, "allowed_silence_us", lambda self: self.patience_us)
+    assert few_days().false > 0
 
 
 def test_a_watch_that_goes_by_the_wall_clock_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -259,6 +259,26 @@ def test_what_is_no_reading_by_its_topic_is_passed_over(topic: str) -> None:
     assert decoder.decode(topic, payload) == ()
 
 
+@pytest.mark.parametrize(
+    ("payload", "known"),
+    [
+        (b'{"state":"online"}', {"Küche/Süd": True}),
+        (b'{"state":"offline"}', {"Küche/Süd": False}),
+        (b"online", {"Küche/Süd": True}),
+        (b"offline\n", {"Küche/Süd": False}),
+        *((other, {}) for other in (b"", b"{", b'{"state":1}', b"[]", b"\xff", b'{"state":["offline"]}')),
+    ],
+)
+def test_availability_is_noted_by_the_sensor_s_name(payload: bytes, known: dict[str, bool]) -> None:
+    decoder = Decoder(["zigbee2mqtt/#"])
+    decoder.decode("zigbee2mqtt/bulb/availability", b"online")
+    assert decoder.decode("zigbee2mqtt/Küche/Süd/availability", payload) == ()
+    assert decoder.availability == {"bulb": True} | known
+    # A device that was removed: its retained message is deleted.
+    decoder.decode("zigbee2mqtt/bulb/availability", b"")
+    assert decoder.availability == known
+
+
 @pytest.mark.parametrize("state", ["nan", "unavailable", "unknown", "", "NaN"])
 def test_a_state_that_is_unknown_is_passed_over(state: str) -> None:
     assert DECODER.decode("attic/sensor/temperature/state", state.encode()) == ()

@@ -138,6 +138,8 @@ class Script:
     disk_s: tuple[float, float] = (0, 0)
     garbage_s: tuple[float, float] = (0, 0)
     flood_s: float | None = None
+    on_change: tuple[str, ...] = ()
+    """Sensors that send when something has changed, or after hours."""
 
     def happens(self, who: tuple[str, ...], begins_s: float, ends_s: float, act: Act) -> None:
         self.effects.append(Effect(frozenset(who), begins_s, ends_s, act))
@@ -153,10 +155,44 @@ class Script:
 def script() -> Script:
     """Give the year."""
     year = Script()
-    events = (_sensors, _network, _rooms, _batteries_and_boards, _stack)
+    events = (_sensors, _network, _rooms, _batteries_and_boards, _on_change, _stack)
     for write in events:
         write(year)
     return year
+
+
+def _on_change(year: Script) -> None:
+    """Let eight sensors send on change, and some of them fall silent.
+
+    In a quiet week all their gaps are the longest one, and three of these have to be missing.
+    """
+    year.on_change = names(23, 30)
+    patience_s, return_s = at(0, 3 * LONGEST_H + 1), at(0, LONGEST_H + 0.5)
+    for what, who, day, hours in (
+        ("A Zigbee sensor silent for 3 days", name(26), 33, 72),
+        ("A Zigbee sensor silent for a night and a day", name(27), 90.9, 30),
+        ("A Zigbee sensor silent over a restart, a kill and an archive", name(23), 179.8, 40),
+        ("A Zigbee sensor silent while the server has no power", name(24), 131.5, 90),
+    ):
+        late_s = at(2.3) if "no power" in what else 0.0
+        year.silence(what, (who,), at(day), hours, within_s=patience_s + late_s, end_within_s=return_s)
+    year.silence(
+        "The Zigbee coordinator is unplugged for 2 days",
+        year.on_change,
+        at(60),
+        48,
+        within_s=patience_s,
+        end_within_s=return_s,
+        many=len(year.on_change),
+    )
+    # A short pause is an ordinary one: not to be told.
+    for day in range(40, 58, 3):
+        year.happens((name(25),), at(day, 11), at(day, 14), lambda _reading, _at_s: None)
+
+
+LONGEST_H = 4
+"""After so many hours a sensor sends even if nothing has changed."""
+_CHANGE_F, _CHANGE_PERCENT = 0.9, 3.0
 
 
 def quiet() -> Script:
@@ -381,6 +417,8 @@ class World:
         self.sent: Counter[int] = Counter()
         self.recent: dict[str, tuple[int, Measurement]] = {}
         self.low: dict[str, float] = {}
+        self.reported: dict[str, tuple[float, Measurement]] = {}
+        self.on_change_sent = 0
         self.lost = 0
 
     def wall_us(self) -> int:
@@ -483,12 +521,33 @@ class World:
                     reading = one.act(reading, self.now_s)
             if reading is None:
                 continue
+            if board.name in self.year.on_change:
+                if self._has_changed(reading):
+                    self._follow_battery(board, reading)
+                    reading = reading._replace(is_on_change=True)
+                    self.recent[board.name] = (self.wall_us(), reading)
+                    yield reading
+                continue
             if random_fraction(board.key, int(self.now_s), 99) < LOST:
                 self.lost += 1
                 continue
             self._follow_battery(board, reading)
             self.recent[board.name] = (self.wall_us(), reading)
             yield reading
+
+    def _has_changed(self, reading: Measurement) -> bool:
+        """Return whether a sensor that sends on change sends now."""
+        at_s, before = self.reported.get(reading.sensor_name, (0.0, None))
+        is_sent = (
+            before is None
+            or self.now_s - at_s >= LONGEST_H * HOUR_S
+            or abs(reading.temperature_f - before.temperature_f) >= _CHANGE_F
+            or abs(reading.humidity_percent - before.humidity_percent) >= _CHANGE_PERCENT
+        )
+        if is_sent:
+            self.reported[reading.sensor_name] = self.now_s, reading
+            self.on_change_sent += 1
+        return is_sent
 
     def _follow_battery(self, board: Device, reading: Measurement) -> None:
         """Put down when a battery truly got low, and when it was replaced."""
@@ -507,7 +566,8 @@ class World:
 
     def battery_fact(self, who: str, begins_s: float, ends_s: float | None) -> None:
         fact = Fact("Batteries that wear out by themselves", "battery_low", (who,), begins_s, at(3))
-        self.year.facts.append(fact._replace(ends_s=ends_s, end_within_s=at(0, 1.5)))
+        end_within_s = at(0, 2 * LONGEST_H if who in self.year.on_change else 1.5)
+        self.year.facts.append(fact._replace(ends_s=ends_s, end_within_s=end_within_s))
 
 
 class _SimulatedMonitor(Monitor):

@@ -5,7 +5,7 @@ a restart nor a lost connection nor a jump of the clock makes a sensor silent. R
 arrive, and evaluated at the next tick, only the newest of each sensor: a flood costs no more than that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from ecc_listener.monitoring.conditions import Conditions
@@ -34,6 +34,10 @@ class SensorMonitor:
         self.conditions = Conditions(wrong)
         self.waiting: dict[str, Reading] = {}
         self._corrections = NO_CORRECTIONS
+        self.availability: Mapping[str, bool] = {}
+        """Whether a sensor can be reached, by its name, where its bridge says so."""
+        self._unavailable_us: dict[str, int] = {}
+        """Since when the others can't, by the clock that stops while nothing can be heard."""
         self.last_us = max((sensor.last_us for sensor in self.sensors.values()), default=now_us)
         self._spoke_us = now_us
         """When any sensor last sent, or the listener started."""
@@ -67,6 +71,7 @@ class SensorMonitor:
             if is_silent:
                 self._grace_us = self._heard_us
             self._take(now_us, limits)
+        self._note_availability()
         self._new_sensors.end_old_flood(now_us)
         is_silent = self._judge_all(now_us, broker_fault)
         if broker_fault is None and not is_silent and now_us - self._spoke_us <= self.timer_check_us // 2:
@@ -123,6 +128,14 @@ class SensorMonitor:
                 for key in [key for key in self.conditions.problems if key[1] == name]:
                     self.conditions.drop(key)
 
+    def _note_availability(self) -> None:
+        for name, is_available in self.availability.items():
+            present = self._corrections.present_name(name)
+            if is_available:
+                self._unavailable_us.pop(present, None)
+            else:
+                self._unavailable_us.setdefault(present, self._heard_us)
+
     def _is_back(self, sensor: Sensor, gap_us: int) -> None:
         missing = round(gap_us / sensor.interval_us) - 1 if sensor.interval_us else 0
         details: Details = sensor.values() | {"missing": max(0, missing)}
@@ -155,6 +168,11 @@ class SensorMonitor:
             known_us = sensor.allowed_silence_us()
             patience_us = max(known_us, least_us) if known_us else self.timer_check_us
             silence_us = heard_us - max(sensor.heard_us, self._grace_us)
+            # What its bridge says in between counts as long as nothing contradicts it.
+            is_unavailable = self._unavailable_us.get(name, 0) > sensor.heard_us
+            if is_unavailable:
+                patience_us = min(patience_us, self.timer_check_us)
+                silence_us = min(silence_us, heard_us - self._unavailable_us[name])
             if 3 * silence_us <= 2 * patience_us or ("silent", name) in wrong or not sensor.is_steady:
                 continue
             allowed = limits.of(name, sensor.reading.location)
@@ -164,6 +182,9 @@ class SensorMonitor:
             if silence_us <= patience_us + margin_us:
                 self._overdue += 1
                 continue
-            details: Details = sensor.values() | {"interval_s": sensor.interval_us / 1e6 or None}
+            details: Details = sensor.values() | {
+                "interval_s": sensor.interval_us / 1e6 or None,
+                "is_unavailable": 1 if is_unavailable else None,
+            }
             one = Problem("silent", name, sensor.reading.location, sensor.last_us, details)
             self.conditions.judge(one, bad=True, now_us=now_us)

@@ -94,6 +94,8 @@ class Decoder:
         self._formats = [parse(entry) for entry in entries]
         self._decoders = [_decoder(one, mappings or {}) for one in self._formats]
         self._by_topic: dict[str, Callable[[bytes], Sequence[Reading]]] = {}
+        self.availability: dict[str, bool] = {}
+        """Whether a sensor can be reached, by its name, where its bridge says so."""
 
     def decode(self, topic: str, payload: bytes) -> Sequence[Reading]:
         """Return the readings in a message: most often one, none if the topic also carries other things.
@@ -114,9 +116,20 @@ class Decoder:
             if matches(one.topic_filter, topic):
                 if one.format == "form":
                     return _decode_form
-                return partial(decode, topic_of(topic, one.topic_filter, is_fahrenheit=one.is_fahrenheit))
+                found = topic_of(topic, one.topic_filter, is_fahrenheit=one.is_fahrenheit)
+                if one.format == "zigbee2mqtt" and found.below[-1] == "availability":
+                    return partial(self._note_availability, "/".join(found.below[:-1]))
+                return partial(decode, found)
         # A message of a former topic, for example one that is decoded again.
         return _decode_form
+
+    def _note_availability(self, name: str, payload: bytes) -> Sequence[Reading]:
+        is_available = zigbee2mqtt.is_available(payload)
+        if is_available is None:
+            self.availability.pop(name, None)
+        elif name in self.availability or len(self.availability) < _MAX_TOPICS:
+            self.availability[name] = is_available
+        return ()
 
 
 def _decode_form(payload: bytes) -> Sequence[Reading]:

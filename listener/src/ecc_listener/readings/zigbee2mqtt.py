@@ -37,6 +37,20 @@ _LEAST_MV = 100
 """A battery's `voltage` is in mV; that of a plug is in V."""
 
 
+def is_available(payload: bytes) -> bool | None:
+    """Return what a message on `zigbee2mqtt/FRIENDLY_NAME/availability` says; None if it says nothing.
+
+    It is `{"state":"online"}`, or in older versions just the word. Source:
+    https://www.zigbee2mqtt.io/guide/configuration/device-availability.html
+    """
+    text = payload.strip()
+    try:
+        state = read_object(text).get("state") if text.startswith(b"{") else text.decode()
+    except ValueError:
+        return None
+    return {"online": True, "offline": False}.get(state) if isinstance(state, str) else None
+
+
 def decode(topic: Topic, payload: bytes) -> tuple[Reading, ...]:
     """Return the reading of a device; nothing for a device that measures nothing in a room.
 

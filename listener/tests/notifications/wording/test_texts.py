@@ -207,6 +207,7 @@ def test_a_limit_is_told_in_its_unit(kind: str, limit: str) -> None:
 def test_every_cause_has_its_section() -> None:
     causes = [notice("moved", {"old_mac": "A", "new_mac": "B"})]
     causes += [notice("silent", VALUES | known) for known in ({"battery_percent": 4}, {"rssi_dbm": -89})]
+    causes.append(notice("silent", VALUES | {"is_unavailable": 1}))
     faults = ("the broker refuses user sensor", "the broker refuses it", "connection refused by the machine")
     causes += [notice("all_silent", {"broker_fault": fault}) for fault in faults]
     causes.append(notice("all_silent", {"sensors": 0}))

@@ -103,6 +103,8 @@ def _cause_of_silence(known: Details) -> str | None:
     percent, rssi_dbm = known.get("battery_percent"), known.get("rssi_dbm")
     if isinstance(percent, int | float) and percent <= _EMPTY_PERCENT:
         return "of its battery"
+    if known.get("is_unavailable"):
+        return "its bridge can't reach it"
     return "of its signal" if isinstance(rssi_dbm, int | float) and rssi_dbm <= _WEAK_DBM else None
 
 
