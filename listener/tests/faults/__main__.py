@@ -35,6 +35,7 @@ CYCLES: dict[Fault, int] = {
     matrix.queued: 50_000,
     matrix.flood: 60,
     matrix.malformed: 100_000,
+    matrix.malformed_json: 100_000,
     matrix.clock_steps: 20,
     matrix.standing_still: 5,
     matrix.foreign_files: 1_000,

@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Thread
 
 from ecc_listener.history.query import History
+from ecc_listener.readings.formats import Decoder
+from ecc_listener.readings.reading import NotAReading
 from faults.disks import disk
 from faults.ledger import AllFiles, Ledger, Outcome, broker_21, folder, listening, numbered, sh
 from projects import Project, project
@@ -407,6 +409,86 @@ def garbage(chance: random.Random) -> bytes:
         fields[6] = b"field7=" + chance.choice([b"", b"%ff", b"a\0b", b"+", b"\xff"])
     chance.shuffle(fields)
     return b"&".join(fields)
+
+
+_JSON_TOPICS = {
+    "zigbee2mqtt/hall": "zigbee2mqtt/#",
+    "tele/attic/SENSOR": "tele/+/SENSOR",
+    "ht/events/rpc": "+/events/rpc",
+    "cellar/sensor/temperature/state": "+/sensor/+/state",
+    "home/gateway/BTtoMQTT/A4C138": "home/+/BTtoMQTT/+",
+    "ruuvi/C8:25/D1:02": "ruuvi/#",
+}
+"""Topics, each with the filter by which its format is known."""
+
+
+def malformed_json(messages: int) -> Outcome:
+    """JSON that is no reading, on a topic of each format, through the broker, with readings between it."""
+    chance = random.Random(2)
+    filters = ("ECCTempHum", *_JSON_TOPICS.values())
+    decoder, topics = Decoder(filters), [*_JSON_TOPICS]
+    readings = rejected = 0
+    with folder() as where, broker_21(where) as broker:
+        settings: dict[str, object] = {"mqtt_topics": ", ".join(filters)}
+        with listening(where, broker, settings=settings) as listener, Publisher(broker.port) as publisher:
+            for number in range(messages):
+                if number % 100 == 0:
+                    readings += 1
+                    publisher.publish(numbered(readings))
+                topic, payload = topics[number % len(topics)], hostile_json(chance)
+                try:
+                    assert decoder.decode(topic, payload) == (), payload
+                except NotAReading:
+                    rejected += 1
+                publisher.publish(payload, topic)
+                publisher.limit(2_000)
+            # Once this one is stored, so is everything before it.
+            readings += 1
+            publisher.publish(numbered(readings))
+            listener.wait_for(readings, 120)
+            dropped = listener.query("SELECT coalesce(sum(value), 0) FROM ECCCounter")[0][0]
+            kept = listener.count("ECCRejected") + int(str(dropped))
+            remark = (
+                f"{kept:,} of {rejected:,} kept as rejected or counted as dropped, the others passed over"
+            )
+            outcome = _count(listener, readings, remark)
+            return outcome._replace(lost=outcome.lost + abs(rejected - kept))
+
+
+def hostile_json(chance: random.Random) -> bytes:
+    """Make JSON that is no reading: broken, deep, long, contradictory, or of the wrong types."""
+    value = chance.choice(
+        ["NaN", "-Infinity", "1e999", "-500", '"warm"', "[20]", "{}", "null", "true", "1" * 400, '"\\ud800"']
+    )
+    names = [
+        "temperature",
+        "humidity",
+        "tempc",
+        "tem",
+        "Temperature",
+        "temperature:0",
+        "rh",
+        "id",
+        "",
+        "\\u0000",
+    ]
+    name = chance.choice(names)
+    pairs = ",".join(f'"{one}":{value}' for one in chance.sample(names, chance.randrange(1, 6)))
+    deep = chance.choice(["[", '{"a":', '[{"temperature":']) * chance.choice([3, 800])
+    long = chance.choice(["x", "é", "=", "&"]) * chance.choice([10, 7_000])
+    ending = chance.choice([*[b""] * 15, b"}", b"\xff", b"\0x", b",", b"//"])
+    texts = [
+        value,
+        deep,
+        f'{{"{name}":20,"{name}":{chance.randrange(99)}}}',
+        f"[{{{pairs}}}]",
+        f'{{"method":"NotifyStatus","params":{{{pairs}}}}}',
+        f'{{"SHT3X":{{{pairs}}},"TempUnit":"C"}}',
+        f"{{{pairs}}}",
+        f'{{{pairs},"more":"{long}"}}',
+    ]
+    noise = b"\xfe" + chance.randbytes(chance.randrange(100))
+    return chance.choice([noise, *(text.encode() + ending for text in texts)])
 
 
 def _count(listener: Listener, readings: int, remark: str) -> Outcome:

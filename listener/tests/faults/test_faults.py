@@ -34,6 +34,7 @@ needs_mounts = pytest.mark.privileged
         (matrix.queued, 5_000),
         (matrix.flood, 3),
         (matrix.malformed, 3_000),
+        (matrix.malformed_json, 3_000),
         (matrix.clock_steps, 4),
         (matrix.standing_still, 1),
     ],

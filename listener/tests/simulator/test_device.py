@@ -45,13 +45,13 @@ def test_sensors_are_named_one_after_the_other_and_are_all_different() -> None:
     assert all(len(mac) == 17 and mac.startswith("98:F4:AB:") for mac in macs)
 
 
-def test_the_sixth_sensor_has_the_older_firmware_of_seven_fields() -> None:
+def test_the_fifth_measures_co2_and_the_sixth_has_the_older_firmware_of_seven_fields() -> None:
     assert [payload_at(device, AT).count(b"&") + 1 for device in create_devices(7)] == [
         10,
         10,
         10,
         10,
-        10,
+        11,
         7,
         10,
     ]

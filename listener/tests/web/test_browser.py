@@ -72,9 +72,10 @@ def listener(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Ite
             create_devices(1), last_year - timedelta(days=9), last_year + timedelta(days=3)
         )
     ]
+    devices = [one._replace(has_co2=one.name == "ECCTH03") for one in create_devices(3)]
     readings += [
         Arrival(at_us, one.as_reading())
-        for at_us, one in measure_all(create_devices(3), START - timedelta(days=20), START)
+        for at_us, one in measure_all(devices, START - timedelta(days=20), START)
     ]
     silent_us = [(START - ago).timestamp() * 1e6 for ago in reversed(SILENT)]
     heard = [
@@ -430,3 +431,19 @@ def test_names_that_mean_harm_are_only_names(
         page = visitor.go("/")
         for name in HOSTILE.values():
             expect(page.locator("main")).to_contain_text(name)
+
+
+def test_further_numbers_are_drawn_under_their_names_and_units(window: Visit) -> None:
+    page = window.go("/history?sensor=ECCTH03&range=week")
+    changed_after(window, lambda: page.get_by_role("checkbox", name="CO₂").check())
+    figure = page.get_by_role("group", name="CO₂, ppm")
+    expect(figure.locator(".lines li")).to_contain_text(re.compile(r"from \d{3} ppm .* to 1?,?\d{3} ppm"))
+    assert "measure=field%3Aco2_ppm" in page.url
+    figure.locator(".plot").hover()
+    expect(figure.locator(".readout")).to_have_text(re.compile(r": \d{3} ppm$"))
+    # Each sensor that has none says so, and the address brings all of it back.
+    page = window.go(f"/history?{page.url.partition('?')[2]}&sensor=ECCTH01")
+    expect(figure.locator(".lines li").nth(0)).to_contain_text("no readings in this time")
+    with page.expect_download() as coming:
+        page.get_by_role("link", name="CSV").click()
+    assert "co2_ppm_mean" in coming.value.path().read_text("utf-8-sig").splitlines()[0]

@@ -187,3 +187,35 @@ def test_the_chart_library_comes_from_the_installed_package(viewer: TestClient) 
     answer = viewer.get("/static/dygraphs/dygraph-combined.js")
     assert answer.status_code == 200
     assert "javascript" in answer.headers["content-type"]
+
+
+def test_further_numbers_are_drawn_when_they_are_asked_for(house: House, viewer: TestClient) -> None:
+    (house.folder / "limits.ini").write_text(
+        "[ECCTH05]\nname field11 = Wind, m/s\noffset co2_ppm = -20\nabove CO2_ppm = 1200 for 1 h\n"
+    )
+    values = (("co2_ppm", 800.0), ("field11", 3.5), ("nobody", 1.0))
+    house.stored((NOON_US, READING._replace(sensor_name="ECCTH05", values=values)))
+    query = f"sensor=ECCTH05&sensor=ECCTH01&field=co2_ppm&field=field11&{DAY}"
+    lab, office = program(viewer, f"/api/history?{query}")["sensors"]
+    assert lab["values"] == {"co2_ppm": {"mean": [780.0]}, "field11": {"mean": [3.5]}}
+    assert lab["limits"] == [{"kind": "above", "measure": "co2_ppm", "value": 1200}]
+    assert office["values"]["co2_ppm"] == {"mean": [None] * 10}
+    head, *rows = lines(viewer, query)
+    assert head[-6:] == [
+        f"{field}_{part}" for field in ("co2_ppm", "field11") for part in ("min", "mean", "max")
+    ]
+    assert rows[0][-6:] == ["780.0"] * 3 + ["3.5"] * 3
+    assert rows[1][-6:] == [""] * 6
+    shown = viewer.get("/history?sensor=ECCTH05&measure=field:co2_ppm").text
+    assert 'data-measure="field:co2_ppm" data-field="co2_ppm" data-unit="ppm"' in shown
+    assert "CO₂, ppm</h3>" in shown
+    assert "Wind, m/s</h3>" in shown
+    # What has no name is kept and exported, but no chart is offered.
+    assert "nobody" not in shown
+
+
+def test_at_most_six_further_numbers_come_at_once(viewer: TestClient) -> None:
+    fields = "&".join(f"field=f{number}" for number in range(7))
+    answer = viewer.get(f"/api/history?sensor=ECCTH01&{fields}&{DAY}", headers={"Accept": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "field: at most 6 at once are allowed"

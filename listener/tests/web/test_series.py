@@ -8,7 +8,7 @@ from ecc_listener.readings.form import decode
 from ecc_listener.storage.connection import utc_us
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
-from ecc_listener.web.series import Series, series
+from ecc_listener.web.series import Series, Wanted, series
 from support.brokers import OFFICE
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
@@ -28,7 +28,7 @@ def drawn(folder: Path, times_s: list[float], length_s: float, *, most: int = MO
     store.commit(Burst(1, arrivals, [], []), 0)
     store.close()
     end_us = START_US + round(length_s * US)
-    return series(History(folder / "db.sqlite3"), "ECCTH01", START_US, end_us, most)
+    return series(History(folder / "db.sqlite3"), Wanted("ECCTH01", START_US, end_us), most)
 
 
 def every(step_s: float, length_s: float, start_s: float = 0.0) -> list[float]:
@@ -107,3 +107,34 @@ def test_a_range_without_readings_has_no_points(tmp_path: Path) -> None:
 def test_points_are_in_time_order(tmp_path: Path) -> None:
     points = drawn(tmp_path, every(600, 3 * DAY_S) + every(600, DAY_S, start_s=5 * DAY_S), 10 * DAY_S).points
     assert all(before.time_s < after.time_s for before, after in pairwise(points))
+
+
+@pytest.mark.parametrize(("length_s", "step_s"), [(DAY_S, 0), (30 * DAY_S, HOUR_S), (365 * DAY_S, DAY_S)])
+def test_further_numbers_come_beside_the_others(tmp_path: Path, length_s: int, step_s: int) -> None:
+    every_s = max(600, length_s // 1_000)
+    arrivals = [
+        Arrival(
+            START_US + at_s * US, READING._replace(values=(("co2_ppm", 400.0 + at_s % HOUR_S), ("it's", 1.0)))
+        )
+        for at_s in range(0, length_s, every_s)
+    ]
+    store = Store(tmp_path / "db.sqlite3", 100_000)
+    store.commit(Burst(1, arrivals, [], []), 0)
+    store.close()
+    wanted = Wanted("ECCTH01", START_US, START_US + length_s * US, ["co2_ppm", "it's", "unknown"])
+    found = series(History(tmp_path / "db.sqlite3"), wanted, MOST)
+    assert found.step_s == step_s
+    point = found.points[3]
+    assert len(point.bands) == 6
+    low, mean, high = point.bands[3] or (0, 0, 0)
+    hours = [400.0 + one.arrived_us // US % HOUR_S for one in arrivals]
+    at_us = point.time_s * US
+    of_it = [
+        value
+        for one, value in zip(arrivals, hours, strict=True)
+        if (abs(one.arrived_us - at_us) < step_s * US / 2 if step_s else one.arrived_us == at_us)
+    ]
+    assert (low, high) == (min(of_it), max(of_it))
+    assert mean == pytest.approx(sum(of_it) / len(of_it))
+    assert point.bands[4] == (1.0, 1.0, 1.0)
+    assert point.bands[5] is None

@@ -8,7 +8,9 @@ it goes, and what it lacks is read from the databases, so that an answer is the 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import groupby
+from math import inf
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +38,10 @@ _VALUES = (
     " WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ? ORDER BY field"
 )
 _FIELDS = _VALUES.replace("sensorName, recordWrittenUTC, field, value", "DISTINCT field")
+_FIELD_AGGREGATES = (
+    "SELECT substr(recordWrittenUTC, 1, 13), count(*), min(value), sum(value), max(value) FROM ECCValue"
+    " WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ? AND field = ? GROUP BY 1"
+)
 _COUNT = f"SELECT count(*) {_WITHIN}"
 _AGGREGATES = f"SELECT substr(recordWrittenUTC, 1, 13), {rollups.AGGREGATE_SQL} {_WITHIN} GROUP BY 1"
 # Readings since the rollup file was updated: few rows, found by their number, not by the index.
@@ -55,6 +61,16 @@ class Row(NamedTuple):
     sensor_name: str
     values: tuple[tuple[str, float], ...] = ()
     """Further numbers, each with the name of its field."""
+
+
+class FieldBucket(NamedTuple):
+    """What a further number of one sensor was in an hour or day."""
+
+    start_us: int
+    readings: int
+    low: float
+    mean: float
+    high: float
 
 
 class DataFile(NamedTuple):
@@ -207,6 +223,33 @@ class History:
         offsets = self._corrections.offsets(sensor)
         return [_corrected(one, offsets) for one in buckets] if any(offsets) else buckets
 
+    def field_rollups(
+        self, sensor: str, field: str, start_us: int, end_us: int, step: Step
+    ) -> list[FieldBucket]:
+        """Return a further number of one sensor by hours or days of UTC, as `rollups` does.
+
+        These are added up from the rows each time.
+
+        Raises:
+            StoreError: a file can't be read.
+
+        """
+        step_us = STEP_US[step]
+        per_step = step_us // STEP_US["hour"]
+        start_us, end_us = start_us // step_us * step_us, -(-end_us // step_us) * step_us
+        found: dict[int, tuple[int, float, float, float]] = {}
+        for text, *values in self._query_each_file(_FIELD_AGGREGATES, [sensor], start_us, end_us, field):
+            hour = rollups.hour_number(text)
+            if hour is not None:
+                count, low, total, high = found.get(hour // per_step, (0, inf, 0.0, -inf))
+                more = values[0] + count, min(values[1], low), values[2] + total, max(values[3], high)
+                found[hour // per_step] = more
+        shown = partial(self._corrections.offsets(sensor).value, field)
+        return [
+            FieldBucket(start * step_us, count, shown(low), shown(total / count), shown(high))
+            for start, (count, low, total, high) in sorted(found.items())
+        ]
+
     def _aggregates(
         self, sensor: str, start_us: int, end_us: int, step: Step, rollup_file: RollupFile | None
     ) -> dict[int, Aggregate]:
@@ -234,9 +277,12 @@ class History:
         return data_files.steadily(self._database, read)
 
     def _query_each_file(
-        self, query: str, sensors: Sequence[str] | None, start_us: int, end_us: int
+        self, query: str, sensors: Sequence[str] | None, start_us: int, end_us: int, *more: str
     ) -> list[tuple[Any, ...]]:
-        """Run a query in each file for each sensor that has readings in the time range."""
+        """Run a query in each file for each sensor that has readings in the time range.
+
+        The query takes the sensor's name, start, end and `more`.
+        """
         start, end = _bound(start_us), _bound(end_us)
 
         def read() -> list[tuple[Any, ...]]:
@@ -244,7 +290,7 @@ class History:
             for path, found in groupby(self._stored_names(sensors, start, end), itemgetter(0)):
                 with closing(connect_readonly(path)) as connection:
                     for _, name in found:
-                        rows += connection.execute(query, (name, start, end))
+                        rows += connection.execute(query, (name, start, end, *more))
             return rows
 
         return data_files.steadily(self._database, read)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ecc_listener.monitoring.limits import LimitsFile
+from ecc_listener.monitoring.limits import FIELD_KINDS, LimitsFile
 from ecc_listener.notifications import table
 from ecc_listener.notifications.notice import KINDS, Notice
 from ecc_listener.notifications.wording.texts import describe
@@ -33,10 +33,15 @@ def limits(path: Path, name: str, location: str | None) -> list[dict[str, Any]]:
     except (OSError, ValueError):
         return []
     found = LimitsFile(text).of(name, location) or {}
+    limited = [(kind, kind, measure) for kind, measure in _LIMITED.items() if kind in found]
+    # Of a further number, such as `above co2_ppm`; its field is in lower case.
+    for kind in found:
+        shown, _, field = kind.partition(" ")
+        if kind.startswith(FIELD_KINDS):
+            limited.append((kind, shown, field))
     return [
-        {"kind": kind, "measure": measure, "value": round(found[kind].value, 2)}
-        for kind, measure in _LIMITED.items()
-        if kind in found
+        {"kind": shown, "measure": measure, "value": round(found[kind].value, 4)}
+        for kind, shown, measure in limited
     ]
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ecc_listener.web.preferences import Preferences
 from ecc_listener.web.query import history_of, locations_of, parse_query, utc_iso
 from ecc_listener.web.responses import preferences_of
-from ecc_listener.web.series import MAX_POINTS, MEASURES, Point, series
+from ecc_listener.web.series import MAX_POINTS, MEASURES, Point, Wanted, series
 
 MAX_YEARS = 6
 
@@ -21,7 +21,8 @@ def table(request: Request) -> Response:
     preferences = preferences_of(request)
     file = io.StringIO()
     writer = csv.writer(file)
-    measures = (f"temperature_{preferences.units}", "humidity_percent", f"dew_point_{preferences.units}")
+    measures = [f"temperature_{preferences.units}", "humidity_percent", f"dew_point_{preferences.units}"]
+    measures = [*measures, *map(_plain, parse_query(request).fields)]
     columns = [f"{measure}_{part}" for measure in measures for part in ("min", "mean", "max")]
     zone = preferences.zone_name or "server"
     writer.writerow([f"time ({zone})", "time_utc", "sensor", "place", "readings", *columns])
@@ -34,10 +35,10 @@ def table(request: Request) -> Response:
 def _lines(request: Request, preferences: Preferences) -> Iterator[list[object]]:
     query, history, locations = parse_query(request), history_of(request), locations_of(request)
     for years in range(_years(request)):
-        _, start_us, end_us = query.before(years)
+        _, start_us, end_us, fields = query.before(years)
         for name in query.sensors:
             about = _plain(name), _plain(locations.get(name) or "")
-            for point in series(history, name, start_us, end_us, MAX_POINTS).points:
+            for point in series(history, Wanted(name, start_us, end_us, fields), MAX_POINTS).points:
                 if point.readings:
                     yield _line(point, about, preferences)
 
@@ -53,8 +54,9 @@ def _line(point: Point, about: tuple[str, str], preferences: Preferences) -> lis
     time_us = round(point.time_s * 1_000_000)
     local = f"{preferences.moment(time_us):%Y-%m-%d %H:%M:%S}"
     line: list[object] = [local, utc_iso(time_us), *about, point.readings]
-    for measure, band in zip(MEASURES, point.bands, strict=True):
-        convert = preferences.degrees if measure.endswith("_f") else float
+    for measure, band in enumerate(point.bands):
+        is_temperature = measure < len(MEASURES) and MEASURES[measure].endswith("_f")
+        convert = preferences.degrees if is_temperature else float
         line += [round(convert(value), 2) for value in band] if band else [None] * 3
     return line
 

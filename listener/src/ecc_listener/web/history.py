@@ -1,6 +1,6 @@
 """The view History, and its data as JSON: a few sensors, a time range, a bounded number of points."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,11 +22,24 @@ from ecc_listener.web.query import (
     utc_iso,
 )
 from ecc_listener.web.responses import data, page, preferences_of, wants_json
-from ecc_listener.web.series import MAX_POINTS, MEASURES, Series, series
+from ecc_listener.web.series import MAX_POINTS, MEASURES, Series, Wanted, series
+from ecc_listener.web.snapshot import Snapshot
 
 COMFORT_HUMIDITY_PERCENT = (40, 60)
 RANGES = ("day", "week", "month", "year", "all")
-SHOWN = {"temperature": "Temperature", "humidity": "Humidity", "dew_point": "Dew point"}
+_SHOWN = {"temperature": "Temperature", "humidity": "Humidity", "dew_point": "Dew point"}
+_MAX_SHOWN = 24
+"""Charts that are offered: a sensor can invent as many numbers as it likes."""
+
+
+class Measure(NamedTuple):
+    """What a chart can show; `name` is how the page's address calls it."""
+
+    name: str
+    label: str
+    unit: str
+    field: str | None
+    """Of a further number."""
 
 
 def view(request: Request) -> Response:
@@ -46,7 +59,8 @@ def view(request: Request) -> Response:
     except StoreError as error:
         fault = str(error)
     chosen = [name for name in dict.fromkeys(parameters.getlist("sensor")) if name in sensors][:MAX_SENSORS]
-    measures = [name for name in parameters.getlist("measure") if name in SHOWN]
+    shown = _measures(snapshot, preferences_of(request).unit)
+    measures = [name for name in parameters.getlist("measure") if name in {one.name for one in shown}]
     is_fixed = "start" in parameters and "end" in parameters
     return page(
         request,
@@ -61,15 +75,24 @@ def view(request: Request) -> Response:
         window_s=[time_us(request, name) // 1_000_000 for name in ("start", "end")] if is_fixed else None,
         ranges=RANGES,
         chosen_range=parameters.get("range") if parameters.get("range") in RANGES else "week",
-        shown=SHOWN,
+        shown=shown,
         measures=measures or ["temperature", "humidity"],
         compares_years=parameters.get("compare") == "years",
         max_sensors=MAX_SENSORS,
     )
 
 
+def _measures(snapshot: Snapshot, degrees: str) -> list[Measure]:
+    """Return what can be shown: the three quantities, and the further numbers that any room has."""
+    units = {"humidity": "%"}
+    found = [Measure(name, label, units.get(name, degrees), None) for name, label in _SHOWN.items()]
+    values = {one.field: one for room in snapshot.rooms for one in room.values}
+    further = [Measure(f"field:{one.field}", one.label, one.unit, one.field) for one in values.values()]
+    return [*found, *sorted(further, key=lambda one: (one.label.casefold(), one.name))][:_MAX_SHOWN]
+
+
 def api(request: Request) -> Response:
-    """Return the points of some sensors: `sensor` (repeated), `start`, `end`."""
+    """Return the points of some sensors: `sensor` (repeated), `start`, `end`, `field` (repeated)."""
     query, history = parse_query(request), history_of(request)
     sensors = [_points(history, name, query) | _marks(request, name, query) for name in query.sensors]
     return data(
@@ -96,7 +119,7 @@ def _marks(request: Request, name: str, query: HistoryQuery) -> dict[str, Any]:
 
 
 def _points(history: History, name: str, query: HistoryQuery) -> dict[str, Any]:
-    found = series(history, name, query.start_us, query.end_us, MAX_POINTS)
+    found = series(history, Wanted(name, query.start_us, query.end_us, query.fields), MAX_POINTS)
     return {
         "sensor": name,
         "step_s": found.step_s,
@@ -104,6 +127,7 @@ def _points(history: History, name: str, query: HistoryQuery) -> dict[str, Any]:
         "time_s": [round(point.time_s, 3) for point in found.points],
         "readings": [point.readings for point in found.points],
         **{measure: _columns(found, at) for at, measure in enumerate(MEASURES)},
+        "values": {field: _columns(found, at) for at, field in enumerate(query.fields, len(MEASURES))},
     }
 
 

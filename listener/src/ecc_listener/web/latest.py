@@ -45,8 +45,9 @@ Sample = tuple[float, float]
 
 
 class NamedValue(NamedTuple):
-    """A further number that the limits file gives a name."""
+    """A further number that has a name, by the limits file or because it is a known quantity."""
 
+    field: str
     label: str
     value: float
     unit: str
@@ -180,7 +181,7 @@ def _named(
     span = utc_text(room.last_us - STILL_KNOWN_US), utc_text(room.last_us)
     for field, value, _ in connection.execute(_NAMED, (stored, *span)):
         if name := names.get(field.lower()) or MEASURED.get(field):
-            yield NamedValue(name.label, offsets.value(field, value), name.unit)
+            yield NamedValue(field, name.label, offsets.value(field, value), name.unit)
 
 
 def _with_limits(room: Room, limits: LimitsFile) -> Room:

@@ -10,6 +10,8 @@ from ecc_listener.history.query import History
 
 MAX_SENSORS = 6
 """As many lines as can be told apart in one chart."""
+MAX_FIELDS = 6
+"""Further numbers in one response."""
 _CENTURIES = range(1971, 2200)
 
 
@@ -19,14 +21,17 @@ class HistoryQuery(NamedTuple):
     sensors: list[str]
     start_us: int
     end_us: int
+    fields: list[str]
+    """Further numbers of the sensors."""
 
     def before(self, years: int) -> "HistoryQuery":
         """Return the same for so many calendar years earlier."""
-        return HistoryQuery(self.sensors, _before(self.start_us, years), _before(self.end_us, years))
+        start_us, end_us = _before(self.start_us, years), _before(self.end_us, years)
+        return self._replace(start_us=start_us, end_us=end_us)
 
 
 def parse_query(request: Request) -> HistoryQuery:
-    """Return what `sensor` (repeated), `start` and `end` ask for.
+    """Return what `sensor` (repeated), `start`, `end` and `field` (repeated) ask for.
 
     Raises:
         HTTPException: 400, if one of them is missing or wrong.
@@ -40,7 +45,10 @@ def parse_query(request: Request) -> HistoryQuery:
     start_us, end_us = time_us(request, "start"), time_us(request, "end")
     if start_us >= end_us:
         raise HTTPException(400, "end: must be later than start")
-    return HistoryQuery(sensors, start_us, end_us)
+    fields = [*dict.fromkeys(request.query_params.getlist("field"))]
+    if len(fields) > MAX_FIELDS:
+        raise HTTPException(400, f"field: at most {MAX_FIELDS} at once are allowed")
+    return HistoryQuery(sensors, start_us, end_us, fields)
 
 
 def time_us(request: Request, name: str) -> int:

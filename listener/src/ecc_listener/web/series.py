@@ -5,10 +5,10 @@ that a year is as quick to draw as a day and no peak gets lost. Where more than 
 missing there is a point without values: a gap.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice, pairwise
 from statistics import median
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from ecc_listener.history.query import Bucket, History, Row
 from ecc_listener.storage.connection import utc_us
@@ -36,8 +36,8 @@ class Point(NamedTuple):
     time_s: float
     """Seconds since 1970: of the reading, or of the middle of the step."""
     readings: int
-    bands: tuple[Band, Band, Band]
-    """In the order of `MEASURES`."""
+    bands: tuple[Band, ...]
+    """In the order of `MEASURES`, and then of the fields that were asked for."""
 
 
 class Series(NamedTuple):
@@ -50,22 +50,38 @@ class Series(NamedTuple):
     points: list[Point]
 
 
-def series(history: History, sensor: str, start_us: int, end_us: int, most: int) -> Series:
+class Wanted(NamedTuple):
+    """What to draw: a sensor in a range of time, with some of its further numbers."""
+
+    sensor: str
+    start_us: int
+    end_us: int
+    fields: Sequence[str] = ()
+
+
+def series(history: History, wanted: Wanted, most: int) -> Series:
     """Return a sensor's points in a range, in the order of time: at most `most`, and the gaps between them.
 
     Raises:
         StoreError: a file can't be read.
 
     """
+    sensor, start_us, end_us, fields = wanted
     length_s = (end_us - start_us) / _SECOND_US
     if length_s <= _MAX_RANGE_OF_READINGS_S:
         rows = list(islice(history.readings([sensor], start_us, end_us), _MAX_READINGS + 1))
         if len(rows) <= _MAX_READINGS:
-            return _of_readings(rows, length_s, most)
+            return _of_readings(rows, fields, length_s, most)
     is_by_hour = length_s / _HOUR_S <= most
     bucket_s = _HOUR_S if is_by_hour else _DAY_S
-    buckets = history.rollups(sensor, start_us, end_us, "hour" if is_by_hour else "day")
-    points = [_of_bucket(bucket, bucket_s) for bucket in buckets]
+    step: Literal["hour", "day"] = "hour" if is_by_hour else "day"
+    further: list[dict[int, Band]] = [
+        {one.start_us: one[2:] for one in history.field_rollups(sensor, field, start_us, end_us, step)}
+        for field in fields
+    ]
+    points = [
+        _of_bucket(bucket, bucket_s, further) for bucket in history.rollups(sensor, start_us, end_us, step)
+    ]
     step_s = bucket_s * max(1, -(-len(points) // most))
     if step_s > bucket_s:
         points = list(_steps(points, step_s))
@@ -73,8 +89,8 @@ def series(history: History, sensor: str, start_us: int, end_us: int, most: int)
     return _with_gaps(step_s, interval_s, points)
 
 
-def _of_readings(rows: list[Row], length_s: float, most: int) -> Series:
-    points = [_of_row(row) for row in rows]
+def _of_readings(rows: list[Row], fields: Sequence[str], length_s: float, most: int) -> Series:
+    points = [_of_row(row, fields) for row in rows]
     distances = [after.time_s - before.time_s for before, after in pairwise(points)]
     interval_s = median(distances) if distances else _USUAL_INTERVAL_S
     step_s = 0
@@ -84,22 +100,19 @@ def _of_readings(rows: list[Row], length_s: float, most: int) -> Series:
     return _with_gaps(step_s, interval_s, points)
 
 
-def _of_row(row: Row) -> Point:
-    return Point(
-        utc_us(row.utc) / _SECOND_US,
-        1,
-        (
-            _band(row.temperature_f, row.temperature_f, row.temperature_f),
-            _band(row.humidity_percent, row.humidity_percent, row.humidity_percent),
-            _band(row.dew_point_f, row.dew_point_f, row.dew_point_f),
-        ),
-    )
+def _of_row(row: Row, fields: Sequence[str]) -> Point:
+    numbers = [row.temperature_f, row.humidity_percent, row.dew_point_f]
+    if fields:
+        values = dict(row.values)
+        numbers += [values.get(field) for field in fields]
+    return Point(utc_us(row.utc) / _SECOND_US, 1, tuple(_band(one, one, one) for one in numbers))
 
 
-def _of_bucket(bucket: Bucket, bucket_s: int) -> Point:
+def _of_bucket(bucket: Bucket, bucket_s: int, further: Sequence[Mapping[int, Band]]) -> Point:
     start_us, readings, *values = bucket
     bands = _band(*values[:3]), _band(*values[3:6]), _band(*values[6:])
-    return Point(start_us / _SECOND_US + bucket_s / 2, readings, bands)
+    more = (found.get(start_us) for found in further)
+    return Point(start_us / _SECOND_US + bucket_s / 2, readings, (*bands, *more))
 
 
 def _band(low: float | None, mean: float | None, high: float | None) -> Band:
@@ -111,7 +124,7 @@ def _steps(points: Iterable[Point], step_s: int) -> Iterator[Point]:
     """Yield one point for each step of so many seconds since 1970."""
     for number, group in groupby(points, lambda point: point.time_s // step_s):
         members = list(group)
-        bands = _joined(members, 0), _joined(members, 1), _joined(members, 2)
+        bands = tuple(_joined(members, measure) for measure in range(len(members[0].bands)))
         yield Point((number + 0.5) * step_s, sum(point.readings for point in members), bands)
 
 
@@ -129,6 +142,6 @@ def _with_gaps(step_s: int, interval_s: float, points: list[Point]) -> Series:
     whole = points[:1]
     for before, after in pairwise(points):
         if after.time_s - before.time_s > longest_s:
-            whole.append(Point((before.time_s + after.time_s) / 2, 0, (None, None, None)))
+            whole.append(Point((before.time_s + after.time_s) / 2, 0, (None,) * len(after.bands)))
         whole.append(after)
     return Series(step_s, interval_s, whole)

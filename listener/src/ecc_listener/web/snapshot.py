@@ -49,8 +49,10 @@ class Observer:
 
     @property
     def corrections(self) -> Corrections:
-        """The names and offsets that the limits file gives to sensors."""
-        return self._limits.limits.corrections
+        """The names and offsets that the limits file gives to sensors now."""
+        with self._lock:
+            self._reload_limits()
+            return self._limits.limits.corrections
 
     def snapshot(self) -> Snapshot:
         """Return a snapshot that is at most half a second old."""
@@ -60,8 +62,7 @@ class Observer:
                 return self._last
             status = health.read(self._settings.health_file_path)
             signature = _signature(self._settings.database_file_path)
-            if self._limits.reload():
-                self._signature = None
+            self._reload_limits()
             is_fresh = 0 <= now_us - self._read_us < _MAX_AGE_US
             if self._last and signature == self._signature and is_fresh and self._last.fault is None:
                 self._last = self._last._replace(at_us=now_us, health=status)
@@ -69,6 +70,10 @@ class Observer:
                 self._last = self._read(now_us, status)
                 self._signature, self._read_us = signature, now_us
             return self._last
+
+    def _reload_limits(self) -> None:
+        if self._limits.reload():
+            self._signature = None
 
     def _read(self, now_us: int, status: Health | None) -> Snapshot:
         try:

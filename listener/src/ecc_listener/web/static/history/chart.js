@@ -77,7 +77,7 @@ export class Chart {
       underlayCallback: (context, area, graph) => this.underlay(context, area, graph),
       axes: {
         x: { ...axis, ticker: Dygraph.dateTicker, pixelsPerLabel: 56, axisLabelWidth: 54, axisLabelFormatter: (time, step) => this.tick(new Date(time), step) },
-        y: { ...axis, pixelsPerLabel: 34, axisLabelWidth: 44, axisLabelFormatter: (value) => this.format.tick(value) },
+        y: { ...axis, pixelsPerLabel: 34, axisLabelWidth: 44, axisLabelFormatter: (value) => (this.measure.isFurther ? this.format.significant(value) : this.format.tick(value)) },
       },
     };
   }
@@ -134,7 +134,7 @@ export class Chart {
     context.strokeStyle = property(STYLES[line.slot].color);
     context.lineWidth = 1;
     context.setLineDash([1, 3]);
-    for (const limit of line.limits.filter((one) => one.measure === this.measure.field)) {
+    for (const limit of this.limitsOf(line)) {
       const at = Math.round(y(this.convert(limit.value))) + 0.5;
       context.beginPath();
       context.moveTo(area.x, at);
@@ -183,8 +183,24 @@ export class Chart {
     const name = this.lines.length > 1 ? `${line.name} ` : "";
     if (at < 0) return `${name}no reading`;
     const [low, mean, high] = line.bands[this.measure.field][at].map(this.convert);
-    const range = line.step ? ` (${this.format.number(low)} to ${this.format.number(high)})` : "";
-    return `${name}${this.format.number(mean)} ${this.unit}${range}`;
+    const range = line.step ? ` (${this.number(low)} to ${this.number(high)})` : "";
+    return `${name}${this.value(mean)}${range}`;
+  }
+
+  /** Write a converted number: of what sensors invent, the size is unknown. */
+  number(value) {
+    return this.measure.isFurther ? this.format.significant(value) : this.format.number(value);
+  }
+
+  /** Write it with its unit. */
+  value(number) {
+    return `${this.number(number)} ${this.unit}`.trim();
+  }
+
+  /** Return the limits of a line that are of this measure; those of further numbers are in lower case. */
+  limitsOf(line) {
+    const { field, isFurther } = this.measure;
+    return line.limits.filter(({ measure }) => (isFurther ? `field:${measure}` === field.toLowerCase() : measure === field));
   }
 
   get hasComfort() {
@@ -192,7 +208,7 @@ export class Chart {
   }
 
   get unit() {
-    return this.measure.isTemperature ? this.format.unit : "%";
+    return this.measure.isTemperature ? this.format.unit : this.measure.unit;
   }
 
   /** Show what the mouse is selecting, as two shares of the plot's width; null hides it. */

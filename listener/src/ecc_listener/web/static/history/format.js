@@ -8,6 +8,7 @@ const written = (options) => {
   return (time) => format.format(time);
 };
 const oneDecimal = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1, minimumFractionDigits: 1 });
+const significant = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 5 });
 const atMostOne = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 });
 
 const DATE = { weekday: "short", day: "numeric", month: "short" };
@@ -27,6 +28,7 @@ export function makeFormat(units) {
     unit: isCelsius ? "°C" : "°F",
     temperature: (fahrenheit) => (isCelsius ? (fahrenheit - 32) / 1.8 : fahrenheit),
     number: (value) => oneDecimal.format(value),
+    significant: (value) => significant.format(value),
     tick: (value) => atMostOne.format(value),
     clock: written(HOUR_AND_MINUTE),
     day: written({ day: "numeric", month: "short" }),

@@ -5,7 +5,7 @@ import { now, speed } from "../clock.js";
 import { Chart } from "./chart.js";
 import { makeFormat } from "./format.js";
 import { listen, listenToKeys } from "./gestures.js";
-import { MEASURES, toLine } from "./lines.js";
+import { fieldsOf, measureOf, toLine } from "./lines.js";
 import { toPng } from "./picture.js";
 import { addressOf, bounded, dataAddress, earlier, readForm, windowOf } from "./view.js";
 import { fillTable, tellLines, tellNotices } from "./words.js";
@@ -19,7 +19,7 @@ const most = Number(form.dataset.most);
 const state = document.querySelector("#state");
 const first = Number(form.dataset.first) * 1000;
 const charts = [...form.parentElement.querySelectorAll("figure[data-measure]")].map(
-  (figure) => new Chart(figure, MEASURES[figure.dataset.measure], format),
+  (figure) => new Chart(figure, measureOf(figure.dataset), format),
 );
 
 // On a small screen the charts come first.
@@ -58,7 +58,7 @@ async function load() {
 async function ask(window, signal) {
   const half = (window[1] - window[0]) / 2;
   const wide = [window[0] - half, window[1] + half];
-  const response = await fetch(dataAddress("/api/history", view.sensors, wide), { signal });
+  const response = await fetch(dataAddress("/api/history", view, wide), { signal });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.detail ?? answer.title);
   comfort = answer.comfort_humidity_percent;
@@ -87,7 +87,9 @@ function nameOf(sensor) {
 function draw() {
   for (const chart of charts) {
     chart.figure.hidden = !view.measures.includes(chart.figure.dataset.measure);
-    if (!chart.figure.hidden) chart.draw(lines, window_, comfort);
+    // What was only just chosen is still being loaded.
+    const isLoaded = lines.every((line) => chart.measure.field in line.bands);
+    if (!chart.figure.hidden && isLoaded) chart.draw(lines, window_, comfort);
   }
   tell();
 }
@@ -107,7 +109,7 @@ function tell() {
   document.querySelector("#notices").hidden = notices === 0;
   tellTable();
   const years = view.compare === "years" ? lines.length : 1;
-  document.querySelector("#csv").href = dataAddress("/history.csv", view.sensors, window_, years);
+  document.querySelector("#csv").href = dataAddress("/history.csv", view, window_, years);
   history.replaceState(null, "", addressOf("/history", view));
   fillForm();
 }

@@ -1,27 +1,67 @@
 // Turns the response of the API into lines to draw, and finds what is within a window of them. Pure.
 // Times are milliseconds since 1970; a band is [lowest, mean, highest]; null is a gap.
 
-export const MEASURES = {
-  temperature: { field: "temperature_f", title: "Temperature", isTemperature: true, least: 4, empty: [50, 80] },
-  humidity: { field: "humidity_percent", title: "Relative humidity", isTemperature: false, least: 8, empty: [20, 80] },
-  dew_point: { field: "dew_point_f", title: "Dew point", isTemperature: true, least: 4, empty: [30, 60] },
+const MEASURES = {
+  temperature: { field: "temperature_f", isTemperature: true, least: 4, empty: [50, 80] },
+  humidity: { field: "humidity_percent", isTemperature: false, unit: "%", least: 8, empty: [20, 80] },
+  dew_point: { field: "dew_point_f", isTemperature: true, least: 4, empty: [30, 60] },
 };
+const YES_NO = "yes or no";
+/** How long a value holds that a device sends only when it changes. */
+const HOLDS_MS = 6 * 3_600_000;
+const FIELD = "field:";
 
+/** Return the measure of a figure: one of the three, or a further number that sensors send. */
+export function measureOf({ measure, field, unit }) {
+  if (field === undefined) return MEASURES[measure];
+  return { field: measure, isTemperature: false, isFurther: true, unit: unit === YES_NO ? "" : unit, least: 0.2, empty: [0, 1] };
+}
+
+/** Return the fields of the further numbers among the names of measures. */
+export function fieldsOf(measures) {
+  return measures.filter((name) => name.startsWith(FIELD)).map((name) => name.slice(FIELD.length));
+}
 /** Return the line of one sensor in the response; `offset` (ms) lays another year over this one. */
 export function toLine(sensor, slot, name, offset = 0) {
   const bands = {};
-  for (const { field } of Object.values(MEASURES)) {
-    const { min, mean, max } = sensor[field];
+  const columns = Object.values(MEASURES).map(({ field }) => [field, sensor[field]]);
+  const further = Object.entries(sensor.values).map(([field, column]) => [FIELD + field, column]);
+  for (const [field, { min, mean, max }] of [...columns, ...further]) {
     bands[field] = mean.map((value, at) => (value === null ? null : min ? [min[at], value, max[at]] : [value, value, value]));
   }
   const shift = (seconds) => seconds * 1000 + offset;
+  const times = sensor.time_s.map(shift);
   const notices = sensor.notices.map(({ headline, since_s, over_s }) => ({
     headline,
     since: shift(since_s),
     over: over_s === null ? Infinity : shift(over_s),
   }));
   const { readings, limits, step_s } = sensor;
-  return { slot, name, offset, times: sensor.time_s.map(shift), readings, bands, step: step_s * 1000, limits, notices };
+  const step = step_s * 1000;
+  const gaps = Object.fromEntries(
+    Object.entries(bands).map(([field, known]) => [field, gapsOf(times, readings, known, Math.max(HOLDS_MS, 2 * step))]),
+  );
+  return { slot, name, offset, times, readings, bands, gaps, step, limits, notices };
+}
+
+/** Return where a line breaks: [position, time of the value before, time of the value after].
+ *
+ * Without a reading it breaks. A reading without this value doesn't break it: a device may send each quantity
+ * by itself, when it changes, so the value before holds for some hours.
+ */
+function gapsOf(times, readings, bands, holds) {
+  const gaps = [];
+  let [before, missing, isEmpty] = [-1, -1, false];
+  bands.forEach((band, at) => {
+    if (!band) {
+      if (missing < 0) missing = at;
+      isEmpty ||= readings[at] === 0;
+      return;
+    }
+    if (missing >= 0 && before >= 0 && (isEmpty || times[at] - times[before] > holds)) gaps.push([missing, times[before], times[at]]);
+    [before, missing, isEmpty] = [at, -1, false];
+  });
+  return gaps;
 }
 
 /** Return dygraphs its rows: [time, band of each line]; NaN breaks a line, null is passed over. */
@@ -35,8 +75,9 @@ export function toRows(lines, field, convert, [start, end]) {
   rowAt(end);
   lines.forEach((line, number) => {
     line.bands[field].forEach((band, at) => {
-      rowAt(line.times[at])[number + 1] = band ? band.map(convert) : [NaN, NaN, NaN];
+      if (band) rowAt(line.times[at])[number + 1] = band.map(convert);
     });
+    for (const [at] of line.gaps[field]) rowAt(line.times[at])[number + 1] = [NaN, NaN, NaN];
   });
   return [...rows.values()].sort((one, other) => one[0] - other[0]);
 }
@@ -73,15 +114,13 @@ export function extent(line, field, window) {
   const found = { low: Infinity, high: -Infinity, sum: 0, readings: 0, gaps: [] };
   for (let at = from; at < to; at += 1) {
     const band = line.bands[field][at];
-    if (!band) {
-      if (at > 0 && at + 1 < line.times.length) found.gaps.push([line.times[at - 1], line.times[at + 1]]);
-      continue;
-    }
+    if (!band) continue;
     if (band[0] < found.low) [found.low, found.lowAt] = [band[0], line.times[at]];
     if (band[2] > found.high) [found.high, found.highAt] = [band[2], line.times[at]];
     found.sum += band[1] * line.readings[at];
     found.readings += line.readings[at];
   }
+  found.gaps = line.gaps[field].filter(([at]) => at >= from && at < to).map(([, since, until]) => [since, until]);
   return found.readings ? { ...found, mean: found.sum / found.readings } : null;
 }
 

@@ -1,5 +1,7 @@
 // What is chosen: rooms, time, measures, comparison. It is in the form and in the page's address.
 
+import { fieldsOf } from "./lines.js";
+
 const DAY_MS = 86_400_000;
 const RANGES = { day: DAY_MS, week: 7 * DAY_MS, month: 30 * DAY_MS, year: 365 * DAY_MS };
 const [SHORTEST_MS, LONGEST_MS] = [30 * 60_000, 20 * 366 * DAY_MS];
@@ -51,8 +53,9 @@ export function addressOf(path, view) {
 }
 
 /** Return the address of the data of a window, and of the same one in so many `years`. */
-export function dataAddress(path, sensors, [start, end], years = 1) {
+export function dataAddress(path, { sensors, measures }, [start, end], years = 1) {
   const query = new URLSearchParams(sensors.map((sensor) => ["sensor", sensor]));
+  fieldsOf(measures).forEach((field) => query.append("field", field));
   query.set("start", iso(start));
   query.set("end", iso(end));
   if (years > 1) query.set("years", years);

@@ -7,7 +7,7 @@ const MINUTE = 60_000;
 const [HOUR, DAY] = [60 * MINUTE, 24 * 60 * MINUTE];
 const STEPS = [10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY, 91 * DAY, 365 * DAY];
 const MAX_ROWS = 60;
-const LIMIT_WORDS = { too_cold: "too cold below", too_hot: "too hot above", too_dry: "too dry below", too_damp: "too damp above" };
+const LIMIT_WORDS = { too_cold: "too cold below", too_hot: "too hot above", too_dry: "too dry below", too_damp: "too damp above", above: "limit above", below: "limit below" };
 
 /** Describe each line of a chart; the list is also the legend. */
 export function tellLines(list, chart) {
@@ -43,17 +43,17 @@ function swatch(slot) {
 }
 
 function sentence(line, chart) {
-  const { format, unit, window, convert, measure } = chart;
+  const { format, window, convert, measure } = chart;
   const found = extent(line, measure.field, window);
   if (!found) return "no readings in this time.";
-  const value = (number) => `${format.number(convert(number))} ${unit}`;
+  const value = (number) => chart.value(convert(number));
   // An earlier year laid over this one is described with its own times.
   const when = (time) => format.about(time - line.offset, line.step);
   const parts = [
     `from ${value(found.low)} (${when(found.lowAt)}) to ${value(found.high)} (${when(found.highAt)})`,
     `mean ${value(found.mean)}`,
     ...gaps(found.gaps, format),
-    ...line.limits.filter((limit) => limit.measure === measure.field).map((limit) => `${LIMIT_WORDS[limit.kind]} ${value(limit.value)}`),
+    ...chart.limitsOf(line).map((limit) => `${LIMIT_WORDS[limit.kind]} ${value(limit.value)}`),
   ];
   return `${parts.join("; ")}.`;
 }
@@ -100,11 +100,12 @@ function* spans([start, end], step) {
   }
 }
 
-function valueOf(line, { measure, convert, format, unit }, window) {
-  const found = extent(line, measure.field, window);
+function valueOf(line, chart, window) {
+  const found = extent(line, chart.measure.field, window);
   if (!found) return "–";
-  const [low, mean, high] = [found.low, found.mean, found.high].map((value) => format.number(convert(value)));
-  return low === high ? `${mean} ${unit}` : `${mean} ${unit} (${low} to ${high})`;
+  const [low, high] = [found.low, found.high].map((value) => chart.number(chart.convert(value)));
+  const mean = chart.value(chart.convert(found.mean));
+  return low === high ? mean : `${mean} (${low} to ${high})`;
 }
 
 function cell(kind, text, scope) {
