@@ -70,11 +70,15 @@ def check(path: Path, now: datetime) -> str | None:
     return fault(health, now)
 
 
+def is_fresh(health: Health, now: datetime) -> bool:
+    """Return whether the listener that wrote this was running just now."""
+    return abs(now - datetime.fromisoformat(health.written_utc)) <= timedelta(seconds=health.stale_s)
+
+
 def fault(health: Health, now: datetime) -> str | None:
     """Return in one line what is wrong with the listener that wrote this; None if all is well."""
     last = f"last message {health.last_message_utc or 'none'}"
-    standing = now - datetime.fromisoformat(health.written_utc)
-    if abs(standing) > timedelta(seconds=health.stale_s) or not _is_alive(health.pid):
+    if not is_fresh(health, now) or not _is_alive(health.pid):
         return f"the listener hangs or has ended: it last wrote at {health.written_utc}; {last}"
     if health.broker_fault:
         return f"not connected: {health.broker_fault}; {last}"

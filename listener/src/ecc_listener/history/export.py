@@ -155,7 +155,7 @@ def _names(units: Units) -> list[str]:
 def _values(row: Row, units: Units) -> list[Any]:
     temperatures: list[object] = [row.temperature_f, row.dew_point_f]
     if units.is_celsius:
-        temperatures = [_celsius(one) for one in temperatures]
+        temperatures = [to_celsius(one) for one in temperatures]
     numbers = [temperatures[0], row.humidity_percent, temperatures[1], *row[4:7]]
     return [row.sensor_name, *map(_number, numbers)]
 
@@ -170,7 +170,8 @@ def _free_names(fields: Sequence[str], taken: Sequence[str]) -> list[str]:
     return [f"{field}_" if field in taken else field for field in fields]
 
 
-def _celsius(fahrenheit: object) -> float | None:
+def to_celsius(fahrenheit: object) -> float | None:
+    """Return a temperature in °C with two decimals; None if it is no number."""
     return round((fahrenheit - 32) / 1.8, 2) if isinstance(fahrenheit, int | float) else None
 
 

@@ -4,10 +4,10 @@ Problems of sensors and readings are found by the listener, and stored as notice
 listener that isn't running, or can't write, can't store itself.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ecc_listener.health import Health
+from ecc_listener.health import Health, is_fresh
 from ecc_listener.monitoring.beyond import BEYOND, Beyond, in_words
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.notifications.wording.texts import describe
@@ -50,7 +50,7 @@ def problems_of(snapshot: Snapshot, preferences: Preferences) -> list[PageProble
     status, now = snapshot.health, datetime.fromtimestamp(snapshot.at_us / 1e6, UTC)
     if status is None:
         own = [_stopped("The listener is not running", snapshot, preferences)]
-    elif abs(now - datetime.fromisoformat(status.written_utc)) > timedelta(seconds=status.stale_s):
+    elif not is_fresh(status, now):
         written = preferences.when(utc_iso_us(status.written_utc), snapshot.at_us)
         own = [_stopped(f"The listener has not responded since {written}", snapshot, preferences)]
     else:

@@ -69,7 +69,7 @@ def read(settings: Settings, backups: BackupFolder, snapshot: Snapshot) -> Syste
     return System(
         len(snapshot.rooms),
         *counts,
-        sizes=_sizes(database, archived),
+        sizes=read_sizes(database),
         archived_us=max(modified_us, default=None),
         backup_us=round(backup.timestamp() * 1e6) if backup else None,
         backup_answers=answers,
@@ -110,7 +110,9 @@ def _count(connection: sqlite3.Connection, name: str, since_us: int) -> int:
     return count
 
 
-def _sizes(database: Path, archived: list[Path]) -> Sizes:
+def read_sizes(database: Path) -> Sizes:
+    """Return the sizes of a database and its archives, and of their disk."""
+    archived = archives(database)
     live = sum(_size(Path(f"{database}{end}")) for end in ("", "-wal"))
     try:
         disk = os.statvfs(database.parent)
