@@ -51,7 +51,7 @@ _LISTENER = (
     *("log_file_path", "database_file_path", "credentials_file_path", "mqtt_broker", "timer_check"),
     *("gmail_credentials_file_path", "last_notice_file_path", "last_notice_silence_time", "limits_file_path"),
     *("max_log_archives", "archive_log_size", "mqtt_port", "mqtt_topics", "mqtt_client_id", "mqtt_ca_file"),
-    "json_mapping_file_path",
+    *("json_mapping_file_path", "home_assistant_prefix"),
     *("max_database_size", "max_quarantine_size", "max_quarantine_days", "backup_folder"),
     *("automatic_backup", "log_level", "smtp_host", "smtp_port", "smtp_security", "smtp_ca_file"),
     *("weekly_digest", "apprise_urls_file_path", "health_file_path"),

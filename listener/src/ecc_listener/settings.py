@@ -119,6 +119,10 @@ class Settings(BaseSettings):
     mqtt_ca_file: Path | None = Field(
         None, description="CA certificate of the broker; if given, the connection uses TLS"
     )
+    home_assistant_prefix: str = Field(
+        "",
+        description="Home Assistant's discovery prefix, usually homeassistant; if empty, this is off",
+    )
     max_database_size: ByteSize = Field(
         ByteSize(1 << 30),
         description="size at which the database is archived and a new one begun",
@@ -195,6 +199,13 @@ class Settings(BaseSettings):
                 allowed = "use names, + for a whole level, # at the end"
                 raise ValueError(f"{topic_filter!r} is not a topic filter; {allowed}")
         return filters
+
+    @field_validator("home_assistant_prefix")
+    @classmethod
+    def _check_prefix(cls, prefix: str) -> str:
+        if not re.fullmatch(r"([\w-]+(/[\w-]+)*)?", prefix):
+            raise ValueError(f"{prefix!r} is not a topic; use letters, digits, _ and -, and / between levels")
+        return prefix
 
     @field_validator("mqtt_broker", "smtp_host", "web_host")
     @classmethod

@@ -13,6 +13,7 @@ from ecc_listener.clock import Now
 from ecc_listener.health import Health, utc_iso
 from ecc_listener.heartbeat import HealthFile, Watchdog
 from ecc_listener.history.rollup_writer import RollupWriter
+from ecc_listener.home_assistant.bridge import HomeAssistant
 from ecc_listener.local_time import local_zone
 from ecc_listener.monitoring.monitor import Faults, Monitor
 from ecc_listener.mqtt.session import Session
@@ -56,17 +57,19 @@ class PeriodicTasks:
         )
         self.sender = Sender(channels, store)
         self.fallback = FallbackMail(channels, store, settings.timer_check // timedelta(microseconds=1), zone)
-        self.digest = DigestSchedule(settings, store, zone, lambda: self.monitor.corrections)
+        self.digest = DigestSchedule(settings, store, zone, lambda: self.monitor.limits.corrections)
         self.rejected = RejectedUpkeep(store, read_decoder(settings).decode, settings.max_quarantine_days)
         self.archiver = Archiver(store, settings.max_database_size)
         self.rollups = RollupWriter(settings.database_file_path)
         self.daily_backup = DailyBackup(settings.database_file_path, settings.backup_folder, now.steady_s)
+        prefix = settings.home_assistant_prefix
+        self.home_assistant = HomeAssistant(prefix, session.broker, self.monitor) if prefix else None
         self.watchdog = Watchdog()
         self.health_file = HealthFile(settings.health_file_path)
 
     def tick(self, now: Now) -> None:
         """Run what must go on always, then what needs a database that can be written."""
-        _run(now, self.watchdog.tick, self.write_health, self.watch, self.send_fallback_mail)
+        _run(now, self.watchdog.tick, self.write_health, self.watch, self.send_fallback_mail, self.publish)
         if self._health.store_fault is None:
             _run(
                 now,
@@ -104,6 +107,17 @@ class PeriodicTasks:
         if self._settings.weekly_digest and self.sender.is_on:
             self.digest.tick(now.wall_us)
 
+    def publish(self, _now: Now) -> None:
+        """Publish for Home Assistant; whatever goes wrong there must not disturb the readings."""
+        if self.home_assistant is not None:
+            try:
+                self.home_assistant.tick()
+            except Exception:  # noqa: BLE001 - see above
+                _log.exception(
+                    "An error in this program; nothing is published for Home Assistant until a restart"
+                )
+                self.home_assistant = None
+
     def archive(self, now: Now) -> None:
         """Archive the database when it is full."""
         self.archiver.tick(now.steady_s)
@@ -130,6 +144,8 @@ class PeriodicTasks:
     def close(self, now: Now, within_s: float) -> None:
         """Finish what is under way, and keep what the monitor has learned."""
         self.monitor.close(now)
+        if self.home_assistant is not None:
+            self.home_assistant.close()
         self.daily_backup.stop(within_s)
         self.rollups.close()
         with suppress(StoreError):

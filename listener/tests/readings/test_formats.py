@@ -250,6 +250,7 @@ def test_a_mistake_in_a_mapping_is_named(text: str, problem: str) -> None:
         *("tele/attic/LWT", "tele/attic/STATE", "shellies/announce", "shellies/shellyht-1/online"),
         *("shellies/shelly1-2/temperature", "hall/status/sys", "hall/status/mqtt"),
         *("homeassistant/sensor/x/config", "homeassistant/light/hall/state"),
+        *("homeassistant/device/x_1/config", "ecc-listener/x_1/state", "ecc-listener/status"),
         *("attic/sensor/uptime/state", "ruuvi/C8:25:2D:8E:9C:2C/gw_status"),
     ],
 )

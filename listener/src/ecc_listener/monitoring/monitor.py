@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ecc_listener.clock import Now
 from ecc_listener.monitoring import state
 from ecc_listener.monitoring.environment import read_environment
+from ecc_listener.monitoring.limits import LimitsFile
 from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.monitoring.sensor_monitor import SensorMonitor
 from ecc_listener.monitoring.system import Environment, SystemMonitor
@@ -20,7 +21,6 @@ from ecc_listener.notifications import table
 from ecc_listener.notifications.last_notice import write as write_last_notice
 from ecc_listener.notifications.notice import KINDS, Details, Key, Notice, Notification, Problem
 from ecc_listener.notifications.policy import Changes, NotificationPolicy, Timing
-from ecc_listener.readings.corrections import Corrections
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.storage.corruption import set_aside_files
@@ -69,7 +69,7 @@ class Monitor:
         mute_us = int(settings.last_notice_silence_time.total_seconds() * _US)
         timing = Timing(min(_MAX_COLLECT_US, timer_us // 20), timer_us // 2, mute_us)
         self._limits = WatchedFile(settings.limits_file_path)
-        limits = self._limits.limits
+        limits = self.limits
         pending, recent, number, sensors, system, last = store.look(
             lambda connection: (
                 table.pending(connection),
@@ -96,9 +96,9 @@ class Monitor:
         self._write_last_notice(last)
 
     @property
-    def corrections(self) -> Corrections:
-        """The names and offsets that the limits file gives to sensors."""
-        return self._limits.limits.corrections
+    def limits(self) -> LimitsFile:
+        """The limits file as it is now."""
+        return self._limits.limits
 
     def note(self, burst: Burst) -> None:
         """Collect what was stored; as fast as possible, because it may be 25,000 readings a second."""
@@ -110,7 +110,7 @@ class Monitor:
         if now.steady_us >= self._next_environment_us:
             self._next_environment_us = now.steady_us + _ENVIRONMENT_EVERY_US
             self._update_environment()
-        is_silent = self.sensor_monitor.evaluate(now.steady_us, self._limits.limits, faults.broker)
+        is_silent = self.sensor_monitor.evaluate(now.steady_us, self.limits, faults.broker)
         if self._rejected:
             self._system.note(self._rejected, now.steady_us)
             self._rejected = []
@@ -133,7 +133,7 @@ class Monitor:
     def _update_environment(self) -> None:
         """Read limits and disk again."""
         if self._limits.reload():
-            self.sensor_monitor.apply(self._limits.limits)
+            self.sensor_monitor.apply(self.limits)
         self._environment = read_environment(self._settings, self._limits)
 
     def _store_what_changed(self, now: Now) -> None:

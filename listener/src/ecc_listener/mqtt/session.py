@@ -70,7 +70,7 @@ class Session:
 
         `on_connected` gets whether the broker knew the session; `on_barrier` is called for each answer.
         """
-        self._broker = broker
+        self.broker = self._broker = broker
         self._on_connected = on_connected
         self._on_barrier = on_barrier
         self._wall_us = wall_us

@@ -5,6 +5,7 @@ looks like a known one has its format; any other has form fields. Temperatures w
 °F with `:F` after the format: `+/sensor/+/state=esphome:F`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from ecc_listener.readings import form, ruuvi, shelly, single_values, tasmota, theengs, zigbee2mqtt
 from ecc_listener.readings.json_mapping import JsonMapping
 from ecc_listener.readings.reading import NotAReading, Reading
-from ecc_listener.readings.topics import Topic, matches, topic_of
+from ecc_listener.readings.topics import OWN_TOPIC, Topic, matches, topic_of
 
 Decode = Callable[[Topic, bytes], Sequence[Reading]]
 """Returns the readings in a payload; raises `NotAReading` if there should be one."""
@@ -46,6 +47,7 @@ _KNOWN_ENDINGS = {
     "/BTtoMQTT/+": "theengs",
     "/SENSOR": "tasmota",
 }
+_DISCOVERY = re.compile("/device/[^/]+/config$")
 _MAX_TOPICS = 10_000
 """Topics whose decoder is remembered; their names come from the network."""
 
@@ -112,6 +114,9 @@ class Decoder:
         return decode(payload)
 
     def _of_topic(self, topic: str) -> Callable[[bytes], Sequence[Reading]]:
+        # Neither what this program publishes nor what Home Assistant is told about devices is a reading.
+        if topic.startswith(f"{OWN_TOPIC}/") or _DISCOVERY.search(topic):
+            return _pass_over
         for one, decode in zip(self._formats, self._decoders, strict=True):
             if matches(one.topic_filter, topic):
                 if one.format == "form":
@@ -130,6 +135,10 @@ class Decoder:
         elif name in self.availability or len(self.availability) < _MAX_TOPICS:
             self.availability[name] = is_available
         return ()
+
+
+def _pass_over(_payload: bytes) -> Sequence[Reading]:
+    return ()
 
 
 def _decode_form(payload: bytes) -> Sequence[Reading]:

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+OWN_TOPIC = "ecc-listener"
+"""Below it stands what this program publishes itself, which is never read as a sensor's."""
+
 
 class Topic(NamedTuple):
     """The topic of a message."""
