@@ -176,6 +176,35 @@ def test_what_is_no_reading_is_kept_and_readings_go_on(broker: Mosquitto, listen
     until(lambda: listener.log().count("Rejected a message on topic") == 5)
 
 
+def test_an_error_in_a_decoder_rejects_the_message_and_blocks_nothing(
+    broker: Mosquitto, listener: Listener
+) -> None:
+    listener.program = [
+        "-c",
+        """
+import sys
+from ecc_listener import cli
+from ecc_listener.readings import form
+decode = form.decode
+form.decode = lambda payload: payload.nothing if b'crash' in payload else decode(payload)
+sys.exit(cli.main([]))
+""",
+    ]
+    listener.start()
+    broker.publish(numbered(1), b"crash", numbered(2))
+    listener.wait_for(2)
+    reason = "an error in this program: AttributeError"
+    until(lambda: listener.count("ECCRejected") == 1)
+    [(payload, said)] = listener.query("SELECT payload, reason FROM ECCRejected")
+    assert payload == b"crash"
+    assert str(said).startswith(reason)
+    assert listener.log().count("An error in this program; the message is kept as rejected") == 1
+    assert "has no attribute 'nothing'" in listener.log()
+    assert listener.run("healthcheck").returncode == 0
+    # Nor does it stop an attempt to decode it again.
+    assert "readings now: 0; still rejected: 1" in listener.run("replay").stdout
+
+
 def test_an_incomplete_reading_is_stored_and_told_once(broker: Mosquitto, listener: Listener) -> None:
     listener.start()
     dry, on_mains = OFFICE.replace(b"47.10", b"-inf"), OFFICE.replace(b"&field4=3.41&field5=93.53", b"")

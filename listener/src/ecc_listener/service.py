@@ -178,6 +178,10 @@ class Service:
         try:
             readings = self.decoder.decode(topic, payload)
         except NotAReading as error:
+            if error.__cause__ is not None:
+                _log.error(
+                    "An error in this program; the message is kept as rejected", exc_info=error.__cause__
+                )
             reason = RETAINED if retained else str(error)
             burst.rejected.append(Rejected(arrived_us, topic, payload, reason))
             return

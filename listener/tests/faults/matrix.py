@@ -438,7 +438,8 @@ def malformed_json(messages: int) -> Outcome:
                 topic, payload = topics[number % len(topics)], hostile_json(chance)
                 try:
                     assert decoder.decode(topic, payload) == (), payload
-                except NotAReading:
+                except NotAReading as error:
+                    assert error.__cause__ is None, payload  # noqa: PT017 - both ways are right
                     rejected += 1
                 publisher.publish(payload, topic)
                 publisher.limit(2_000)

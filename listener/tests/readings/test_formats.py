@@ -364,12 +364,19 @@ TOPIC_NAMES = st.sampled_from(
 )
 
 
+@pytest.mark.parametrize("method", ["[]", "{}", "1", "null"])
+def test_a_method_of_shelly_s_that_is_no_text_is_passed_over(method: str) -> None:
+    payload = f'{{"method":{method},"params":{{"temperature:0":{{"tC":20}}}}}}'
+    assert DECODER.decode("ht/events/rpc", payload.encode()) == ()
+
+
 @given(TOPIC_NAMES, PAYLOADS)
 def test_no_format_raises_anything_but_its_own_error(topic: str, payload: bytes) -> None:
     try:
         readings = DECODER.decode(topic, payload)
     except NotAReading as refusal:
         assert str(refusal)  # noqa: PT017 - both ways are right
+        assert refusal.__cause__ is None  # noqa: PT017
     else:
         for reading in readings:
             assert reading.sensor_name

@@ -48,6 +48,7 @@ _KNOWN_ENDINGS = {
     "/SENSOR": "tasmota",
 }
 _DISCOVERY = re.compile("/device/[^/]+/config$")
+_MAX_REASON = 200
 _MAX_TOPICS = 10_000
 """Topics whose decoder is remembered; their names come from the network."""
 
@@ -103,7 +104,8 @@ class Decoder:
         """Return the readings in a message: most often one, none if the topic also carries other things.
 
         Raises:
-            NotAReading: there should be one; with the reason in plain words.
+            NotAReading: there should be one; with the reason in plain words. An error in a decoder is its
+                cause: if it escaped, the broker would send the message again for ever.
 
         """
         decode = self._by_topic.get(topic)
@@ -111,7 +113,12 @@ class Decoder:
             if len(self._by_topic) > _MAX_TOPICS:
                 self._by_topic.clear()
             decode = self._by_topic[topic] = self._of_topic(topic)
-        return decode(payload)
+        try:
+            return decode(payload)
+        except NotAReading:
+            raise
+        except Exception as error:
+            raise NotAReading(f"an error in this program: {error!r}"[:_MAX_REASON]) from error
 
     def _of_topic(self, topic: str) -> Callable[[bytes], Sequence[Reading]]:
         # Neither what this program publishes nor what Home Assistant is told about devices is a reading.

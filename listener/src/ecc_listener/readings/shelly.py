@@ -53,8 +53,9 @@ def _components(topic: Topic, payload: bytes) -> dict[str, Any]:
     *_, kind, last = ("", *topic.levels)
     if (kind, last) == ("events", "rpc"):
         message = read_object(payload)
-        components = message.get("params")
-        return components if message.get("method") in _METHODS and isinstance(components, dict) else {}
+        method, components = message.get("method"), message.get("params")
+        is_known = isinstance(method, str) and method in _METHODS
+        return components if is_known and isinstance(components, dict) else {}
     return {last: read_object(payload)} if kind == "status" and topic.levels[:-2] else {}
 
 
