@@ -58,7 +58,7 @@ def build(
     found, faults, is_wanted = _possible(numbers)
     if not is_wanted and not is_part:
         return ()
-    if not found or (is_wanted and not found.keys() & _WANTED):
+    if not found or (is_wanted and _WANTED.isdisjoint(found)):
         if not faults:
             return ()
         raise NotAReading("; ".join(fault.reason for fault in faults))
@@ -66,20 +66,18 @@ def build(
     temperature_f, humidity = found.get("temperature_f"), found.get("humidity_percent")
     if temperature_f is not None and humidity and "dew_point_f" not in found:
         found["dew_point_f"] = fahrenheit(dew_point_c((temperature_f - 32) / 1.8, humidity))
-    dew_point_f, temperature_f, humidity, battery_v, battery_percent, rssi_dbm = (
-        found.pop(quantity, None) for quantity in _ORDER
-    )
+    take, rssi_dbm = found.pop, found.pop("rssi_dbm", None)
     return (
         Reading(
-            dew_point_f,
-            temperature_f,
-            humidity,
-            battery_v,
-            battery_percent,
+            take("dew_point_f", None),
+            take("temperature_f", None),
+            take("humidity_percent", None),
+            take("battery_v", None),
+            take("battery_percent", None),
             None if rssi_dbm is None else int(rssi_dbm),
             name.strip(),
             *about,
-            tuple(sorted(found.items())[:MAX_VALUES]),
+            tuple(sorted(found.items())[:MAX_VALUES]) if found else (),
             tuple(faults),
             is_part,
             is_on_change or is_part,

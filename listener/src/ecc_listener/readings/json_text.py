@@ -34,7 +34,7 @@ def read_json(payload: bytes) -> Any:  # noqa: ANN401 - JSON
     if len(payload) > MAX_BYTES:
         raise NotAReading(f"{len(payload):,} bytes long; a reading has at most {MAX_BYTES:,}")
     try:
-        return _decode(payload.decode("utf-8-sig").strip("\0 \t\r\n"))
+        return _decode(payload.decode().lstrip("\ufeff").strip("\0 \t\r\n"))
     except NotAReading:
         raise
     except UnicodeDecodeError as error:
@@ -63,7 +63,9 @@ def number(value: object) -> float | None:
 
 
 def _decode(text: str) -> Any:  # noqa: ANN401 - JSON
-    value = _DECODER.decode(text)
+    value, end = _DECODER.raw_decode(text)
+    if end != len(text):
+        raise ValueError(f"something follows it at character {end}")
     # A name that appears twice is found by counting: calling back for each object takes twice as long.
     if _count_names(value) != text.count('":'):
         _CHECKING_DECODER.decode(text)
@@ -71,11 +73,12 @@ def _decode(text: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def _count_names(value: Any) -> int:  # noqa: ANN401 - JSON
-    count = 0
-    if isinstance(value, dict):
+    if value.__class__ is dict:
         count = len(value)
         value = value.values()
-    elif not isinstance(value, list):
+    elif value.__class__ is list:
+        count = 0
+    else:
         return 0
     for one in value:
         if one.__class__ is dict or one.__class__ is list:
