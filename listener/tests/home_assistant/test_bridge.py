@@ -117,6 +117,27 @@ def test_who_comes_later_gets_everything_and_a_killed_listener_is_offline(
         later.stop()
 
 
+def test_a_flood_ends_with_the_newest_values(
+    broker: Mosquitto, listener: Listener, neighbour: Neighbour
+) -> None:
+    listener.start()
+    names = [f"ECCTH{number:03d}" for number in range(60)]
+    for turn in range(40):
+        temperature_f = b"%d.00" % (turn + 30)
+        broker.publish(
+            *(OFFICE.replace(b"ECCTH01", name.encode()).replace(b"73.45", temperature_f) for name in names)
+        )
+    last = [discovery.state_topic(name) for name in names]
+
+    def newest() -> set[object]:
+        return {json.loads(neighbour.topics.get(topic, b"{}")).get("temperature_f") for topic in last}
+
+    # Not all of them: so many new names at once count as a flood, and wait until they send regularly.
+    until(lambda: 69.0 in newest() and newest() <= {69.0, None})
+    listener.wait_for(2_400)
+    assert listener.run("healthcheck").returncode == 0
+
+
 def test_a_sensor_that_is_ignored_or_renamed_disappears(
     broker: Mosquitto, listener: Listener, neighbour: Neighbour, tmp_path: Path
 ) -> None:

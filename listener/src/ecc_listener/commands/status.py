@@ -120,6 +120,7 @@ def read_status(settings: Settings, now: datetime) -> Status:
     try:
         with closing(connect_readonly(settings.database_file_path)) as connection:
             limits = WatchedFile(settings.limits_file_path, is_created=False).limits
+            limits.set_time(now.astimezone())
             _read(connection, status, midnight, limits.corrections)
             channels = outbox.states(connection)
             notices = table.open_now(connection)

@@ -1,7 +1,5 @@
 """What the monitor knows about sensors, for Home Assistant: once a second, what has changed."""
 
-from threading import Event
-
 from ecc_listener.home_assistant import discovery
 from ecc_listener.home_assistant.publisher import Publisher
 from ecc_listener.monitoring.monitor import Monitor
@@ -15,9 +13,7 @@ class HomeAssistant:
     def __init__(self, prefix: str, broker: Broker, monitor: Monitor) -> None:
         """Prepare; `prefix` is Home Assistant's discovery prefix, usually `homeassistant`."""
         self._prefix, self._monitor = prefix, monitor
-        self._is_new_connection = Event()
-        will = discovery.STATUS_TOPIC, discovery.OFFLINE
-        self._publisher = Publisher(broker, will, self._is_new_connection.set)
+        self._publisher = Publisher(broker, (discovery.STATUS_TOPIC, discovery.OFFLINE))
         self._last_us: dict[str, int] = {}
         self._entities: dict[str, dict[str, discovery.Entity]] = {}
         self._messages: dict[str, dict[str, bytes]] = {}
@@ -27,9 +23,7 @@ class HomeAssistant:
         """Publish what has changed since the last time; the first time, connect."""
         if not self._publisher.is_started:
             self._publisher.start()
-        if self._is_new_connection.is_set():
-            self._is_new_connection.clear()
-            # The broker may be a new one that knows nothing.
+        if self._publisher.tick():
             self._last_us.clear()
             self._messages.clear()
             self._publisher.set(discovery.STATUS_TOPIC, discovery.ONLINE)
@@ -46,7 +40,6 @@ class HomeAssistant:
                 self._publisher.set(topic, b"")
             self._last_us.pop(name, None)
             self._entities.pop(name, None)
-        self._publisher.tick()
 
     def close(self) -> None:
         """Disconnect; all sensors are then unavailable."""

@@ -1,13 +1,14 @@
 """A connection that keeps retained messages at the broker up to date, apart from the one that receives.
 
-It runs in paho's own thread, so nothing here waits. Of each topic only the newest payload is kept, and one at
-most is under way: a flood of readings, or a broker that hangs, costs no more than that. It uses MQTT 5, whose
-PUBACK says when a message is refused.
+It runs in paho's own thread, so nothing here waits. There is no lock of ours: paho calls back while it holds
+its own, which `publish` needs as well. Of each topic only the newest payload is kept, and one at most is
+under way: a flood of readings, or a broker that hangs, costs no more than that. It uses MQTT 5, whose PUBACK
+says when a message is refused.
 """
 
 import logging
-from collections.abc import Callable
-from threading import Lock
+from collections import deque
+from threading import Event
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -25,16 +26,15 @@ _LONGEST_PAUSE_S = 60
 class Publisher:
     """Publishes what `set` was given last for each topic, retained, with QoS 1."""
 
-    def __init__(self, broker: Broker, will: tuple[str, bytes], on_connected: Callable[[], None]) -> None:
-        """Prepare; `will` (topic, payload) is what the broker publishes when the connection is lost.
-
-        `on_connected` is called from another thread after each connection.
-        """
-        self._broker, self._will, self._on_connected = broker, will, on_connected
+    def __init__(self, broker: Broker, will: tuple[str, bytes]) -> None:
+        """Prepare; `will` (topic, payload) is what the broker publishes when the connection is lost."""
+        self._broker, self._will = broker, will
+        self._is_new_connection = Event()
         self._client: mqtt.Client | None = None
         self._wanted: dict[str, bytes] = {}
         self._under_way: dict[int, str] = {}
-        self._lock = Lock()
+        self._answers: deque[tuple[int, object]] = deque()
+        """The packet ids that the broker has answered, each with its reason; filled by paho's thread."""
         self._is_refused, self._refusal = False, ""
 
     @property
@@ -64,17 +64,25 @@ class Publisher:
         """Let a topic have a payload; an empty one deletes what the broker keeps."""
         self._wanted[topic] = payload
 
-    def tick(self) -> None:
-        """Send what is wanted, as far as the broker keeps up."""
+    def tick(self) -> bool:
+        """Send what is wanted, as far as the broker keeps up; return whether there is a new connection.
+
+        With a new one nothing is sent yet: the broker may be one that knows nothing, so all of it is wanted.
+        """
         client = self._client
         if client is None or not client.is_connected():
-            return
-        with self._lock:
-            busy = {*self._under_way.values()}
+            return False
+        if self._is_new_connection.is_set():
+            self._is_new_connection.clear()
+            self._under_way.clear()
+            return True
+        while self._answers:
+            self._note_answer(*self._answers.popleft())
+        busy = {*self._under_way.values()}
         for topic in [topic for topic in self._wanted if topic not in busy][: max(0, _AT_ONCE - len(busy))]:
-            with self._lock:
-                sent = client.publish(topic, self._wanted.pop(topic), qos=1, retain=True)
-                self._under_way[sent.mid] = topic
+            sent = client.publish(topic, self._wanted.pop(topic), qos=1, retain=True)
+            self._under_way[sent.mid] = topic
+        return False
 
     def close(self) -> None:
         """Say that nobody is there any more, and disconnect without waiting."""
@@ -94,13 +102,13 @@ class Publisher:
                 )
             return
         self._refusal = ""
-        with self._lock:
-            self._under_way.clear()
-        self._on_connected()
+        self._is_new_connection.set()
 
     def _answered(self, _client: mqtt.Client, _data: object, mid: int, reason: object, *_: object) -> None:
-        with self._lock:
-            topic = self._under_way.pop(mid, "")
+        self._answers.append((mid, reason))
+
+    def _note_answer(self, mid: int, reason: object) -> None:
+        topic = self._under_way.pop(mid, "")
         if getattr(reason, "value", 0) >= _FAILURE and not self._is_refused:
             self._is_refused = True
             _log.error(

@@ -1,36 +1,32 @@
 """The limits of each sensor, from the text of the limits file, and the mistakes in that text."""
 
 import csv
-import re
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
+from datetime import datetime
 from typing import NamedTuple
 
+from ecc_listener.monitoring.calendar import Window, parse_window
+from ecc_listener.monitoring.limit import (
+    HOUR_US,
+    KINDS,
+    Limit,
+    Limits,
+    example,
+    parse_field_limit,
+    parse_limit,
+)
 from ecc_listener.readings.corrections import Corrections, Offsets, parse_offset
 
+__all__ = ["DEFAULT", "FIELD_KINDS", "FROM_LIMITS", "FieldName", "Limit", "Limits", "LimitsFile"]
+
 EVERYWHERE = "everywhere"
-_UNITS_US = {"min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _OFF = {"off", "no", "none"}
-_LIMIT = re.compile(
-    r"(?P<value>-?\d+(?:\.\d+)?)\s*(?P<unit>°?\s*[CF]|%|dBm|min|h|d)?"
-    r"(?:\s+for\s+(?P<time>\d+(?:\.\d+)?)\s*(?P<time_unit>min|h|d))?",
-    re.IGNORECASE,
-)
-_FIELD_LIMIT = re.compile(
-    r"(?P<value>-?\d+(?:\.\d+)?)(?:\s+for\s+(?P<time>\d+(?:\.\d+)?)\s*(?P<time_unit>min|h|d))?", re.IGNORECASE
-)
 FIELD_KINDS = ("above ", "below ")
 """What begins the name of a limit of a further number; its field follows, in lower case."""
 _MAX_PROBLEMS = 5
 _MAX_MERGED = 10_000
 _MAX_LABEL = 40
-
-
-class Limit(NamedTuple):
-    """A limit in °F, %, dBm or microseconds, and how long a value must be beyond it before it counts."""
-
-    value: float
-    for_us: int = 0
 
 
 class FieldName(NamedTuple):
@@ -40,62 +36,29 @@ class FieldName(NamedTuple):
     unit: str
 
 
-Limits = dict[str, Limit]
-"""The limits of a sensor, by kind. `silent` 0 means three of its own intervals."""
-
-
-class _Form(NamedTuple):
-    units: str
-    for_us: int
-    low: float
-    high: float
-
-
-_HOUR_US = _UNITS_US["h"]
-_FORMS = {
-    "too_cold": _Form("°", _HOUR_US, -40, 257),
-    "too_hot": _Form("°", _HOUR_US, -40, 257),
-    "too_damp": _Form("%", 6 * _HOUR_US, 0, 100),
-    "too_dry": _Form("%", 6 * _HOUR_US, 0, 100),
-    "damp_risk": _Form("%", 12 * _HOUR_US, 0, 100),
-    "near_dew_point": _Form("Δ", 3 * _HOUR_US, 0, 50),
-    "battery_low": _Form("%", 2 * _HOUR_US, 0, 100),
-    "weak_signal": _Form("dBm", 0, -128, 0),
-    "frozen": _Form("time", 0, _UNITS_US["min"], 365 * _UNITS_US["d"]),
-    "silent": _Form("time", 0, 0, 365 * _UNITS_US["d"]),
-}
-_UNITS = {
-    "°": {"", "f", "c"},
-    "Δ": {"", "f", "c"},
-    "%": {"", "%"},
-    "dBm": {"", "dbm"},
-    "time": set(_UNITS_US),
-}
-_EXAMPLES = {
-    "°": "40 °F for 1 h, or 5 °C for 1 h",
-    "Δ": "5 °F for 3 h",
-    "%": "70 % for 6 h",
-    "dBm": "-85 dBm",
-    "time": "6 h",
-}
 DEFAULT: Limits = {
-    "battery_low": Limit(20, _FORMS["battery_low"].for_us),
+    "battery_low": Limit(20, 2 * HOUR_US),
     "weak_signal": Limit(-85),
-    "frozen": Limit(6 * _HOUR_US),
+    "frozen": Limit(6 * HOUR_US),
     "jumps": Limit(0),
     "silent": Limit(0),
 }
-FROM_LIMITS = {*_FORMS, "jumps", *(kind.strip() for kind in FIELD_KINDS)}
+FROM_LIMITS = {*KINDS, "jumps", *(kind.strip() for kind in FIELD_KINDS)}
 """The kinds that the file can set."""
 
 
 class LimitsFile:
     """The limits of all sensors. Those of a sensor override those of its location, then `everywhere`."""
 
-    def __init__(self, text: str = "") -> None:
-        """Parse the text; `problems` has one line for each mistake, and all other lines are in effect."""
+    def __init__(self, text: str = "", before: "LimitsFile | None" = None) -> None:
+        """Parse the text; `problems` has one line for each mistake, and all other lines are in effect.
+
+        What applies at times goes on as it was in the file `before`.
+        """
         self.problems: list[str] = []
         self._sections: dict[str, dict[str, Limit | None]] = {}
+        self._scheduled: dict[str, list[tuple[Window, str, Limit | None]]] = {}
+        self._active: frozenset[Window] = before._active if before else frozenset()  # noqa: SLF001 - its own
         self._field_names: dict[str, dict[str, FieldName]] = {}
         self._merged: dict[tuple[str, str | None], Limits | None] = {}
         former: dict[str, list[str]] = {}
@@ -121,6 +84,21 @@ class LimitsFile:
             self._add_problem(f"was: {error}; no sensor is renamed")
             self.corrections = Corrections({}, offsets)
 
+    def set_time(self, local: datetime) -> bool:
+        """Take the local time, by which some limits apply; return whether other ones apply now."""
+        windows = (window for scheduled in self._scheduled.values() for window, *_ in scheduled)
+        active = frozenset(window for window in windows if window.contains(local))
+        if active == self._active:
+            return False
+        self._active = active
+        self._merged.clear()
+        return True
+
+    def scheduled_kinds(self, name: str, location: str | None) -> set[str]:
+        """Return the kinds of limits of a sensor that apply at times."""
+        sections = (self._scheduled.get((one or "").casefold(), ()) for one in (EVERYWHERE, location, name))
+        return {kind for scheduled in sections for _, kind, _ in scheduled}
+
     def of(self, name: str, location: str | None) -> Limits | None:
         """Return the limits of a sensor; None if it isn't monitored at all."""
         key = name, location
@@ -143,6 +121,9 @@ class LimitsFile:
         for section in (EVERYWHERE, location, name):
             if section:
                 merged |= self._sections.get(section.casefold(), {})
+                for window, kind, limit in self._scheduled.get(section.casefold(), ()):
+                    if window in self._active:
+                        merged[kind] = limit
         if merged.pop("watch", Limit(0)) is None:
             return None
         return {kind: limit for kind, limit in merged.items() if limit is not None}
@@ -151,9 +132,9 @@ class LimitsFile:
         kind = "_".join(option.split())
         if option.startswith(FIELD_KINDS):
             self._parse_field_limit(found, section, option, value)
-        elif kind not in {*_FORMS, "jumps", "watch"}:
+        elif kind not in {*KINDS, "jumps", "watch"}:
             further = ("jumps", "watch", "name FIELD", "above FIELD", "below FIELD", "was", "offset ...")
-            names = ", ".join(one.replace("_", " ") for one in (*_FORMS, *further))
+            names = ", ".join(one.replace("_", " ") for one in (*KINDS, *further))
             self._add_problem(f"[{section}] {option}: unknown limit; allowed are {names}")
         elif value.casefold() in _OFF:
             found[kind] = None
@@ -163,22 +144,30 @@ class LimitsFile:
             else:
                 self._add_problem(f"[{section}] {option} = {value}: must be yes or no")
         else:
-            limit = _limit(_FORMS[kind], value)
-            if limit is None:
-                example = _EXAMPLES[_FORMS[kind].units]
-                self._add_problem(f"[{section}] {option} = {value}: must be like {example}, or off")
-            else:
-                found[kind] = limit
+            for part in value.split(";"):
+                self._parse_part(found, section, option, kind, part.strip())
+
+    def _parse_part(
+        self, found: dict[str, Limit | None], section: str, option: str, kind: str, part: str
+    ) -> None:
+        """Parse one of the limits on a line, which may apply at some times only."""
+        text, separator, times = part.partition(" on ")
+        window = parse_window(times) if separator else None
+        limit = None if text.strip().casefold() in _OFF else parse_limit(kind, text)
+        if (limit is None and text.strip().casefold() not in _OFF) or bool(separator) is (window is None):
+            problem = f"must be like {example(kind)}, or off; at times: {example(kind)} on Sun 07:00-13:00"
+            self._add_problem(f"[{section}] {option} = {part}: {problem}")
+        elif window is None:
+            found[kind] = limit
+        else:
+            self._scheduled.setdefault(section.strip().casefold(), []).append((window, kind, limit))
 
     def _parse_field_limit(
         self, found: dict[str, Limit | None], section: str, option: str, value: str
     ) -> None:
-        match = _FIELD_LIMIT.fullmatch(value.strip())
-        if value.casefold() in _OFF:
-            found[" ".join(option.split())] = None
-        elif match:
-            for_us = float(match["time"]) * _UNITS_US[match["time_unit"].lower()] if match["time"] else 0
-            found[" ".join(option.split())] = Limit(float(match["value"]), int(for_us))
+        limit = parse_field_limit(value)
+        if limit or value.casefold() in _OFF:
+            found[" ".join(option.split())] = limit
         else:
             self._add_problem(f"[{section}] {option} = {value}: must be like 1000 for 30 min, or off")
 
@@ -215,23 +204,3 @@ class LimitsFile:
     def _add_problem(self, problem: str) -> None:
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(problem if len(problem) < 200 else problem[:199] + "…")  # noqa: PLR2004 - a line or two
-
-
-def _limit(form: _Form, text: str) -> Limit | None:
-    match = _LIMIT.fullmatch(text.strip())
-    if match is None:
-        return None
-    value = float(match["value"])
-    unit = (match["unit"] or "").replace("°", "").strip().lower()
-    if unit not in _UNITS[form.units]:
-        return None
-    if form.units == "time":
-        value *= _UNITS_US[unit]
-    elif unit == "c":
-        value = value * 1.8 + (32 if form.units == "°" else 0)
-    if not form.low <= value <= form.high:
-        return None
-    for_us = (
-        int(float(match["time"]) * _UNITS_US[match["time_unit"].lower()]) if match["time"] else form.for_us
-    )
-    return Limit(value, for_us)

@@ -20,7 +20,8 @@ EXAMPLE = """\
 # Lines below [everywhere] apply to all sensors. A location in brackets, as the sensors send it, applies to
 # that room, and a sensor's name to that sensor only. A sensor's lines override those of its location,
 # which override [everywhere]. Temperatures are in °F, or in °C if you write so. "for 2 h" says how long a
-# value must last before it counts (min, h or d). "off" removes a limit.
+# value must last before it counts (min, h or d). "off" removes a limit. A limit may apply at times only; what
+# stands before it on the line applies at all other times.
 #
 #   too cold, too hot    a temperature; resolved 2 °F beyond the limit for half an hour
 #   too damp, too dry    relative humidity in %; resolved 3 % beyond the limit for half an hour
@@ -49,6 +50,9 @@ frozen = 6 h
 #[Organ loft]
 #too dry = 40 % for 6 h
 #too damp = 70 % for 12 h
+
+#[Nave]
+#too cold = 45 °F; 60 °F for 30 min on Sun 08:00-13:00
 
 #[Library]
 #damp risk = 65 % for 48 h
@@ -94,7 +98,7 @@ class WatchedFile:
             self._seen = seen
             with self.path.open("rb") as file:
                 text = file.read(_MAX_BYTES).decode("utf-8-sig")
-            self.limits = LimitsFile(text)
+            self.limits = LimitsFile(text, self.limits)
             self.problems = tuple(self.limits.problems)
         except FileNotFoundError:
             return self._fall_back()

@@ -11,6 +11,7 @@ from sqlite3 import Connection
 from typing import TYPE_CHECKING, NamedTuple
 
 from ecc_listener.clock import Now
+from ecc_listener.local_time import local
 from ecc_listener.monitoring import state
 from ecc_listener.monitoring.environment import read_environment
 from ecc_listener.monitoring.limits import LimitsFile
@@ -86,6 +87,7 @@ class Monitor:
         self.sensor_monitor.apply(limits)
         self.policy = NotificationPolicy(timing, pending, recent, number)
         self._system = SystemMonitor(now.steady_us, system)
+        limits.set_time(local(now.wall_us, zone))
         self._environment = Environment()
         self._next_environment_us = 0
         self._offset_us = now.wall_us - now.steady_us
@@ -110,6 +112,8 @@ class Monitor:
         if now.steady_us >= self._next_environment_us:
             self._next_environment_us = now.steady_us + _ENVIRONMENT_EVERY_US
             self._update_environment()
+            if self.limits.set_time(local(now.wall_us, self._zone)):
+                self.sensor_monitor.change_times(self.limits)
         is_silent = self.sensor_monitor.evaluate(now.steady_us, self.limits, faults.broker)
         if self._rejected:
             self._system.note(self._rejected, now.steady_us)

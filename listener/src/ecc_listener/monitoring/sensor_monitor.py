@@ -118,6 +118,15 @@ class SensorMonitor:
             if ("silent", name) in self.conditions.problems:
                 self._is_back(sensor, gap_us)
 
+    def change_times(self, limits: LimitsFile) -> None:
+        """Drop problems by limits that apply at times, when other ones begin to apply.
+
+        The heating that is off after the service must not be reported as warm enough again.
+        """
+        for name, sensor in self.sensors.items():
+            for kind in limits.scheduled_kinds(name, sensor.reading.location):
+                self.conditions.drop((kind, name))
+
     def _rename(self) -> None:
         """Give renamed sensors what is known about them under their former names."""
         for name, sensor in [*self.sensors.items()]:

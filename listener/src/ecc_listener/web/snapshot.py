@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ecc_listener import health
 from ecc_listener.health import Health
+from ecc_listener.local_time import local, local_zone
 from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.notifications.notice import KINDS, Notice
 from ecc_listener.notifications.table import open_now
@@ -41,6 +42,7 @@ class Observer:
         self._settings = settings
         self._now_us = now_us
         self._latest = Latest()
+        self._zone = local_zone()
         self._limits = WatchedFile(settings.limits_file_path, is_created=False)
         self._last: Snapshot | None = None
         self._signature: object = None
@@ -72,7 +74,8 @@ class Observer:
             return self._last
 
     def _reload_limits(self) -> None:
-        if self._limits.reload():
+        is_new = self._limits.reload()
+        if self._limits.limits.set_time(local(self._now_us(), self._zone)) or is_new:
             self._signature = None
 
     def _read(self, now_us: int, status: Health | None) -> Snapshot:
