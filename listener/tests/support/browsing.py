@@ -103,6 +103,6 @@ def visit(browser: Browser, address: str, **options: Any) -> Iterator[Visit]:  #
     try:
         visitor = Visit(context, address)
         yield visitor
-        assert visitor.faults == []
+        assert visitor.faults == [], visitor.faults
     finally:
         context.close()
