@@ -245,3 +245,105 @@ def test_the_second_beginning_within_a_day_is_counted_as_such(time: Time) -> Non
         time.passes(10 * MINUTE)
     counts = [notice.details.get("times") for notice, _ in time.rows.values()]
     assert counts == [None, 2]
+
+
+def minutes_until_told(time: Time, most: int = 3_000) -> int:
+    for minute in range(1, most):
+        if time.passes(MINUTE):
+            return minute
+    raise AssertionError
+
+
+def test_reminders_come_after_one_two_four_and_then_seven_days(time: Time) -> None:
+    time.begins("A", kind="too_cold")
+    time.passes(2 * MINUTE)
+    days = [minutes_until_told(time, 12_000) / (24 * 60) for _ in range(6)]
+    assert [round(one, 2) for one in days] == [1, 2, 4, 7, 7, 7]
+
+
+def test_of_what_lasts_for_weeks_one_reminder_a_week_is_enough(time: Time) -> None:
+    time.begins("A", kind="battery_low")
+    time.passes(2 * MINUTE)
+    assert [round(minutes_until_told(time, 12_000) / (24 * 60), 2) for _ in range(2)] == [7, 7]
+
+
+def test_each_return_within_a_day_must_last_twice_as_long_up_to_a_day(time: Time) -> None:
+    waits = []
+    for _ in range(8):
+        time.begins("A", kind="too_cold")
+        waits.append(minutes_until_told(time))
+        time.ends("A", kind="too_cold")
+        time.passes(3 * MINUTE)
+    # A minute passes before it is seen.
+    assert waits == [2, 61, 121, 241, 481, 961, 1441, 1441]
+    # What begins anew does not join another message either.
+    time.begins("A", "B", kind="too_cold")
+    assert time.passes(2 * MINUTE) == [[("new", "B")]]
+
+
+def test_new_sensors_are_waited_for_a_while_but_not_for_ever(time: Time) -> None:
+    time.begins("A", kind="new")
+    # A quarter of an hour after the last one, where 10 min are usual.
+    assert minutes_until_told(time) == 16
+    time = Time()
+    for number in range(20):
+        time.begins(f"B{number}", kind="new")
+        if mails := time.passes(5 * MINUTE):
+            break
+    # An hour after the first one, together with all others.
+    assert (number, len(mails[0])) == (12, 13)
+
+
+def test_an_end_that_waits_for_its_siblings_joins_no_other_message(time: Time) -> None:
+    time.begins("A", "B")
+    time.passes(2 * MINUTE)
+    time.ends("A")
+    time.passes(MINUTE)
+    time.begins("C", kind="too_cold")
+    assert time.passes(3 * MINUTE) == [[("new", "C")]]
+    assert time.passes(10 * MINUTE) == [[("resolved", "A")]]
+
+
+def test_a_beginning_that_waits_for_others_joins_no_message_but_an_ordinary_one_does(time: Time) -> None:
+    time.begins("A")
+    time.passes(MINUTE // 2, more_expected=True)
+    time.begins("B", kind="too_cold")
+    assert time.passes(2 * MINUTE, more_expected=True) == [[("new", "B")]]
+    assert time.passes(10 * MINUTE, more_expected=True) == [[("new", "A")]]
+    time.begins("", kind="all_silent")
+    assert time.passes(2 * MINUTE) == [[("new", "")]]
+
+
+def test_notices_that_begin_at_once_have_numbers_of_their_own(time: Time) -> None:
+    time.begins("A", "B", "C")
+    time.passes(2 * MINUTE)
+    time.begins("D")
+    time.passes(2 * MINUTE)
+    assert sorted(time.rows) == [1, 2, 3, 4]
+    assert [time.rows[number][0].subject for number in (1, 2, 3, 4)] == ["A", "B", "C", "D"]
+
+
+def test_what_ended_a_day_ago_to_the_minute_is_forgotten() -> None:
+    for gap, times in ((DAY - 2 * MINUTE, 2), (DAY, None)):
+        again = Time()
+        again.begins("A", kind="too_cold")
+        again.passes(5 * MINUTE)
+        again.ends("A", kind="too_cold")
+        again.passes(MINUTE)
+        again.passes(gap)
+        again.policy.forget_old(again.now_us)
+        again.begins("A", kind="too_cold")
+        again.passes(MINUTE)
+        assert again.policy.pending["too_cold", "A"].details.get("times") == times
+
+
+def test_a_restart_knows_how_often_something_began(time: Time) -> None:
+    for _ in range(2):
+        time.begins("A", kind="too_cold")
+        time.passes(2 * HOUR)
+        time.ends("A", kind="too_cold")
+        time.passes(3 * MINUTE)
+    time.restarts()
+    time.begins("A", kind="too_cold")
+    time.passes(MINUTE)
+    assert time.policy.pending["too_cold", "A"].details["times"] == 3
