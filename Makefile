@@ -61,6 +61,10 @@ replay: ## Decode rejected messages again, after an update
 add-sensor: ## Give a sensor its own account at the broker: NAME=...
 	@listener/scripts/add-sensor "$(NAME)"
 
+.PHONY: mute
+mute: ## Send nothing about a sensor or location for a while: SENSOR=... FOR=8h; OFF=yes
+	@listener/scripts/mute
+
 .PHONY: test-mail
 test-mail: ## Send one test mail, or say what prevents it
 	@listener/scripts/compose run --rm --no-deps -T listener test-mail

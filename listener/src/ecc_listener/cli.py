@@ -108,6 +108,12 @@ VERBS = {
         _DATABASE,
         has_arguments=True,
     ),
+    "mute": Verb(
+        "commands.mute",
+        "send nothing about a sensor or a location for some time",
+        (*_DATABASE, "limits_file_path"),
+        has_arguments=True,
+    ),
     "replay": Verb(
         "commands.replay",
         "decode the rejected messages again, after an update that understands more of them",

@@ -83,6 +83,8 @@ class Status:
     notices: list[OpenNotice]
     beyond: list[str]
     """Values that are beyond a limit now, and may not last."""
+    muted: list[str]
+    """Sensors about which nothing is sent, each with the end of that."""
     sensors: list[Sensor]
 
 
@@ -106,7 +108,22 @@ def read_status(settings: Settings, now: datetime) -> Status:
     """Return the status; `fault` names what can't be read."""
     current = health.read(settings.health_file_path)
     status = Status(
-        health.check(settings.health_file_path, now), None, None, 0, 0, 0, 0, 0, 0, 0, None, OFF, [], [], []
+        health.check(settings.health_file_path, now),
+        None,
+        None,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        None,
+        OFF,
+        [],
+        [],
+        [],
+        [],
     )
     if current:
         status.last_message_utc, status.last_sensor = current.last_message_utc, current.last_sensor
@@ -125,6 +142,7 @@ def read_status(settings: Settings, now: datetime) -> Status:
             channels = outbox.states(connection)
             notices = table.open_now(connection)
             known = {(notice.kind, notice.subject) for notice in notices}
+            status.muted = [line for one in status.sensors for line in _muted(one, limits)]
             status.beyond = [line for one in status.sensors for line in _beyond(one, limits, known)]
         today_us = int(midnight.timestamp()) * 1_000_000
         history = History(settings.database_file_path)
@@ -153,6 +171,11 @@ def _beyond(sensor: Sensor, limits: LimitsFile, known: set[tuple[str, str]]) -> 
     for one in beyond_limits(*values, allowed):
         if (one.kind, sensor.name) not in known:
             yield f"{_label(sensor)}: {in_words(one, lambda value_f: f'{value_f:.1f} °F')}"
+
+
+def _muted(sensor: Sensor, limits: LimitsFile) -> Iterator[str]:
+    if until := limits.muted_until(sensor.name, sensor.location):
+        yield f"{_label(sensor)} until {until.astimezone():%a %-d %b, %H:%M}"
 
 
 def _open(notice: Notice, now_us: int) -> OpenNotice:
@@ -216,6 +239,7 @@ def format_lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
         f"Log           {_megabytes(status.log_bytes)}",
         f"Backup        {_when(status.last_backup_utc, now) if status.last_backup_utc else 'none yet'}",
         f"Mail          {status.mail}",
+        *([f"Muted         {', '.join(status.muted[:_MANY_NOTICES])}"] if status.muted else []),
         "",
     ]
     if not status.sensors:

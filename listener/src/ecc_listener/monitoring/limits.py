@@ -4,7 +4,7 @@ import csv
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ecc_listener.monitoring.calendar import Window, parse_window
 from ecc_listener.monitoring.limit import (
@@ -17,6 +17,9 @@ from ecc_listener.monitoring.limit import (
     parse_limit,
 )
 from ecc_listener.readings.corrections import Corrections, Offsets, parse_offset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["DEFAULT", "FIELD_KINDS", "FROM_LIMITS", "FieldName", "Limit", "Limits", "LimitsFile"]
 
@@ -53,8 +56,10 @@ class LimitsFile:
     def __init__(self, text: str = "", before: "LimitsFile | None" = None) -> None:
         """Parse the text; `problems` has one line for each mistake, and all other lines are in effect.
 
-        What applies at times goes on as it was in the file `before`.
+        What applies at times, and what is muted, goes on as it was in the file `before`.
         """
+        self.mutes: Mapping[str, datetime] = before.mutes if before else {}
+        self._muted: frozenset[str] = before._muted if before else frozenset()  # noqa: SLF001 - its own
         self.problems: list[str] = []
         self._sections: dict[str, dict[str, Limit | None]] = {}
         self._scheduled: dict[str, list[tuple[Window, str, Limit | None]]] = {}
@@ -85,12 +90,13 @@ class LimitsFile:
             self.corrections = Corrections({}, offsets)
 
     def set_time(self, local: datetime) -> bool:
-        """Take the local time, by which some limits apply; return whether other ones apply now."""
+        """Take the local time, by which some limits and mutes apply; return whether other ones apply now."""
         windows = (window for scheduled in self._scheduled.values() for window, *_ in scheduled)
         active = frozenset(window for window in windows if window.contains(local))
-        if active == self._active:
+        muted = frozenset(name.casefold() for name, until in self.mutes.items() if until > local)
+        if (active, muted) == (self._active, self._muted):
             return False
-        self._active = active
+        self._active, self._muted = active, muted
         self._merged.clear()
         return True
 
@@ -99,8 +105,13 @@ class LimitsFile:
         sections = (self._scheduled.get((one or "").casefold(), ()) for one in (EVERYWHERE, location, name))
         return {kind for scheduled in sections for _, kind, _ in scheduled}
 
+    def muted_until(self, name: str, location: str | None) -> datetime | None:
+        """Return when the mute of a sensor or its location ends; None if it isn't muted now."""
+        names = {one.casefold() for one in (name, location) if one} & self._muted
+        return max((until for one, until in self.mutes.items() if one.casefold() in names), default=None)
+
     def of(self, name: str, location: str | None) -> Limits | None:
-        """Return the limits of a sensor; None if it isn't monitored at all."""
+        """Return the limits of a sensor; None if it isn't monitored at all, or muted."""
         key = name, location
         if key not in self._merged:
             if len(self._merged) > _MAX_MERGED:  # Names come from the network.
@@ -117,6 +128,8 @@ class LimitsFile:
 
     def merge(self, name: str, location: str | None, usual: Limits) -> Limits | None:
         """Return the limits of a sensor on top of usual ones; None if it isn't monitored at all."""
+        if self._muted and self.muted_until(name, location):
+            return None
         merged: dict[str, Limit | None] = dict(usual)
         for section in (EVERYWHERE, location, name):
             if section:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ecc_listener.monitoring.limits import LimitsFile
+from ecc_listener.monitoring.mutes import mutes_path, read_mutes
 
 _log = logging.getLogger(__name__)
 
@@ -82,13 +83,31 @@ class WatchedFile:
         self.limits = LimitsFile(EXAMPLE)
         self.problems: tuple[str, ...] = ()
         self._seen: tuple[int, int, int] | None = None
+        self._mutes_seen: int | None = None
         if is_created and not path.exists():
             with suppress(OSError):
                 path.write_text(EXAMPLE, encoding="utf-8")
         self.reload()
 
     def reload(self) -> bool:
-        """Read the file again if it has changed; return whether it has."""
+        """Read the files again if they have changed; return whether one has."""
+        is_other = self._reload_limits()
+        return self._reload_mutes() or is_other
+
+    def _reload_mutes(self) -> bool:
+        path = mutes_path(self.path)
+        try:
+            seen = path.stat().st_mtime_ns if path.exists() else None
+            if seen == self._mutes_seen:
+                return False
+            self._mutes_seen = seen
+            self.limits.mutes = read_mutes(path)
+        except (OSError, ValueError) as error:
+            _log.error("%s can't be read, so nothing is muted: %s", path, error)
+            self.limits.mutes = {}
+        return True
+
+    def _reload_limits(self) -> bool:
         try:
             status = self.path.stat()
             # A change of its permissions counts as well: if they were fixed, the file is read again.
@@ -113,5 +132,5 @@ class WatchedFile:
         changed = self._seen is not None
         self._seen, self.problems = None, ()
         if changed:
-            self.limits = LimitsFile(EXAMPLE)
+            self.limits = LimitsFile(EXAMPLE, self.limits)
         return changed

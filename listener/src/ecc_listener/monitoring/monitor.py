@@ -113,6 +113,7 @@ class Monitor:
             self._next_environment_us = now.steady_us + _ENVIRONMENT_EVERY_US
             self._update_environment()
             if self.limits.set_time(local(now.wall_us, self._zone)):
+                self.sensor_monitor.apply(self.limits)
                 self.sensor_monitor.change_times(self.limits)
         is_silent = self.sensor_monitor.evaluate(now.steady_us, self.limits, faults.broker)
         if self._rejected:

@@ -1,6 +1,6 @@
 """A room as its card shows it, in a viewer's units."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2s
 from itertools import pairwise
 from typing import NamedTuple
@@ -59,7 +59,7 @@ def card(room: Room, problems: Sequence[str], preferences: Preferences) -> Card:
         humidity_percent=room.humidity_percent,
         dew_point_f=room.dew_point_f,
         range=_range(room, preferences),
-        values=tuple((one.label, _with_unit(one)) for one in room.values),
+        values=(*((one.label, _with_unit(one)) for one in room.values), *_mute(room, preferences)),
         line=line,
         area=area,
         battery_percent=room.battery_percent,
@@ -68,6 +68,11 @@ def card(room: Room, problems: Sequence[str], preferences: Preferences) -> Card:
         signal=signal,
         last_us=room.last_us,
     )
+
+
+def _mute(room: Room, preferences: Preferences) -> Iterator[tuple[str, str]]:
+    if room.muted_until_us is not None:
+        yield "Muted until", f"{preferences.moment(room.muted_until_us):%a %-d %b, %H:%M}"
 
 
 def _with_unit(one: NamedValue) -> str:

@@ -74,6 +74,7 @@ class Room(NamedTuple):
     """What is beyond a limit right now."""
     has_limits: frozenset[str] = frozenset()
     """The kinds of limits that are set for it, so that a mail follows if a value stays beyond."""
+    muted_until_us: int | None = None
 
     @property
     def range_f(self) -> tuple[float, float] | None:
@@ -104,7 +105,7 @@ class Latest:
                 _fill(connection, name, last_us, values)
             day = tuple(self._day(connection, name, first_slot))
             trend = _trend(connection, name, last_us, values[0])
-            room = Room._make((name, last_us, *values, trend, day, (), (), frozenset()))
+            room = Room._make((name, last_us, *values, trend, day, (), (), frozenset(), None))
             room = _corrected(room, limits.corrections)
             room = room._replace(values=tuple(_named(connection, room, name, limits)))
             if before := rooms.get(room.name):
@@ -185,6 +186,8 @@ def _named(
 
 
 def _with_limits(room: Room, limits: LimitsFile) -> Room:
+    if until := limits.muted_until(room.name, room.location):
+        return room._replace(muted_until_us=int(until.timestamp()) * 1_000_000)
     allowed = limits.merge(room.name, room.location, USUAL | DEFAULT)
     if allowed is None:
         return room
