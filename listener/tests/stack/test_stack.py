@@ -252,6 +252,28 @@ def test_the_quarantine_is_decoded_again_when_asked(stack: Project) -> None:
     assert done.stdout.startswith("Rejected messages that are readings now: 0; ")
 
 
+def test_a_room_is_muted_and_no_name_is_run_by_a_shell(stack: Project) -> None:
+    stack.publish(OFFICE.replace(b"ECCTH01", b"$(id) `id`").replace(b"Office", b"It's a room"))
+    until(lambda: stack.query("SELECT 1 FROM ECCTempHum WHERE sensorName = '$(id) `id`'"))
+    for name in ("Office", "$(id) `id`", "It's a room"):
+        # What make would expand itself is doubled, as for every make.
+        muted = stack.run("make", "mute", f"SENSOR={name.replace('$', '$$')}", "FOR=30min")
+        assert muted.returncode == 0, muted.stderr
+        assert f"{name} is muted until " in muted.stdout
+        ended = stack.run("make", "mute", f"SENSOR={name.replace('$', '$$')}", "OFF=yes")
+        assert f"{name} is muted" not in ended.stdout
+    unknown = stack.run("make", "mute", "SENSOR=Ofice")
+    assert unknown.returncode != 0
+    assert "did you mean 'Office'?" in unknown.stderr
+
+
+def test_prometheus_gets_its_metrics(stack: Project) -> None:
+    assert (
+        'ecc_sensor_temperature_celsius{location="Office",sensor="ECCTH01"} 23.03'
+        in stack.page("/metrics").text
+    )
+
+
 def test_what_sensors_send_while_only_the_listener_is_away_is_not_lost(stack: Project) -> None:
     rows = stack.count()
     stack.compose("stop", "listener")
@@ -439,6 +461,29 @@ def test_a_process_that_dies_is_started_again(stack: Project) -> None:
     rows = stack.count()
     stack.publish(OFFICE)
     until(lambda: stack.count() == rows + 1, 30)
+
+
+def test_home_assistant_reads_the_devices_with_an_account_of_its_own(stack: Project) -> None:
+    assert stack.run("make", "add-sensor", "NAME=homeassistant").returncode == 0
+    (stack.folder / "mosquitto/conf.d/homeassistant.acl").write_text(
+        "user homeassistant\ntopic readwrite homeassistant/#\ntopic read ecc-listener/#\n"
+    )
+    with (stack.folder / ".env").open("a") as settings:
+        settings.write("ECC_HOME_ASSISTANT_PREFIX=homeassistant\n")
+    restarted = stack.run("make", "restart")
+    assert restarted.returncode == 0, restarted.stdout + restarted.stderr
+    found: dict[str, bytes] = {}
+    client = stack.client(*stack.account("sensor_homeassistant"))
+    client.on_message = lambda _client, _data, message: found.update({message.topic: bytes(message.payload)})
+    until(client.is_connected)
+    client.subscribe([("homeassistant/#", 1), ("ecc-listener/#", 1)])
+    try:
+        until(lambda: any(topic.endswith("/state") for topic in found), 60)
+        until(lambda: found.get("ecc-listener/status") == b"online")
+        assert any(b'"name":"Office"' in payload for payload in found.values())
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 def test_a_sensor_added_may_publish_at_once(stack: Project) -> None:
