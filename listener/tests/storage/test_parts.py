@@ -127,3 +127,9 @@ def test_rollups_wait_for_the_parts_of_a_row(parts: Parts) -> None:
     ((readings, temperatures, humidities),) = connection.execute(f"SELECT {known} FROM Hour").fetchall()
     connection.close()
     assert readings == temperatures == humidities >= 29
+
+
+@pytest.mark.parametrize(("after_s", "rows"), [(10, 1), (10.000001, 2), (-10, 1), (-10.000001, 2)])
+def test_ten_seconds_to_the_microsecond_join_a_part(parts: Parts, after_s: float, rows: int) -> None:
+    parts.come((0, TEMPERATURE), (after_s, HUMIDITY))
+    assert len(parts.rows) == rows

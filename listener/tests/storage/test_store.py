@@ -326,3 +326,32 @@ def test_a_change_of_another_table_is_all_or_nothing(store: Store) -> None:
     with pytest.raises(StoreError):
         store.change(lambda connection: connection.executemany(insert, [("two",), ("one",)]))
     assert rows(store, "SELECT name FROM ECCCounter") == [("one",)]
+
+
+def test_what_older_firmware_does_not_say_has_not_changed_over_a_restart_either(tmp_path: Path) -> None:
+    path = tmp_path / "readings.sqlite3"
+    for number, one in enumerate((READING, READING._replace(location=None), READING._replace(mac="AA"))):
+        opened = Store(path, max_quarantine_bytes=1_000_000)
+        opened.commit(burst(number + 1, (NOON_US + number, one)), confirmed=0)
+        opened.close()
+    assert read_once(path, "SELECT location, MACaddress FROM ECCTempHumSensor") == [
+        ("Office", READING.mac),
+        ("Office", "AA"),
+    ]
+
+
+def test_two_changes_at_one_instant_are_both_kept(store: Store) -> None:
+    store.commit(burst(1, (NOON_US, READING), (NOON_US, READING._replace(location="Hall"))), confirmed=0)
+    found = rows(store, "SELECT recordWrittenUTC, location FROM ECCTempHumSensor")
+    assert found == [(utc_text(NOON_US), "Office"), (utc_text(NOON_US + 1), "Hall")]
+
+
+def test_a_clock_that_steps_back_behind_an_archive_keeps_its_time_where_it_is_free(store: Store) -> None:
+    store.commit(burst(1, (NOON_US - 60 * SECOND_US, READING), (NOON_US, READING)), confirmed=0)
+    store.archive()
+    for number, time_us in enumerate((NOON_US - 30 * SECOND_US, NOON_US - 60 * SECOND_US, NOON_US)):
+        store.commit(burst(number + 2, (time_us, READING)), confirmed=0)
+    # What the archive has is not used again, and everything else is as the clock says.
+    assert [row[0] for row in rows(store, TIMES)] == [
+        utc_text(time_us) for time_us in (NOON_US - 30 * SECOND_US, NOON_US - 60 * SECOND_US + 1, NOON_US + 1)
+    ]
