@@ -35,8 +35,10 @@ from ecc_listener.history.rollup_writer import RollupWriter  # noqa: E402
 from ecc_listener.history.rollups import rollup_path  # noqa: E402
 from ecc_listener.monitoring.monitor import Faults, Monitor  # noqa: E402
 from ecc_listener.readings.form import decode  # noqa: E402
+from ecc_listener.readings.formats import Decoder  # noqa: E402
 from ecc_listener.readings.reading import Reading  # noqa: E402
 from ecc_listener.settings import load  # noqa: E402
+from ecc_listener.simulator.formats import FORMATS, messages  # noqa: E402
 from ecc_listener.storage.connection import utc_us  # noqa: E402
 from ecc_listener.storage.quarantine import Arrival  # noqa: E402
 from ecc_listener.storage.store import Burst, Store  # noqa: E402
@@ -445,6 +447,25 @@ def watch(figures: Figures, count: int) -> None:
     note(figures, "the watch: 99th of 100 ticks", settled[len(settled) * 99 // 100], "ms")
 
 
+def formats(figures: Figures, count: int) -> None:
+    """Decode so many messages of each format, in turns, beside the form."""
+    sent = {name: messages(name, "ECCTempHum", OFFICE) for name in ("form", *FORMATS)}
+    decoder = Decoder([f"{topic}={name}" for name, some in sent.items() for topic, _ in some])
+    spent_s: dict[str, list[float]] = {name: [] for name in sent}
+    for _ in range(15):
+        for name, some in sent.items():
+            began_s = time.perf_counter()
+            for _ in range(count // 15 // len(some)):
+                for topic, payload in some:
+                    decoder.decode(topic, payload)
+            spent_s[name].append((time.perf_counter() - began_s) / (count // 15 // len(some) * len(some)))
+    note(figures, "decoded: messages of the form", 1 / statistics.median(spent_s["form"]), "msg/s")
+    for name in FORMATS:
+        pairs = zip(spent_s["form"], spent_s[name], strict=True)
+        ratio = statistics.median(form_s / one_s for form_s, one_s in pairs)
+        note(figures, f"  {name}, as a share of the form", ratio, "", ">= 0.5")
+
+
 def _reading(usual: Reading, number: int, tick: int) -> Reading:
     return usual._replace(
         sensor_name=f"ECC{number:04d}", location=f"Room {number}", temperature_f=70 + tick // 60 % 9 / 10
@@ -539,6 +560,7 @@ def main() -> None:
         "history": lambda figures: history(figures, 525_600),
         "page": lambda figures: page(figures, 525_600),
         "memory": lambda figures: memory(figures, 1_000_000),
+        "formats": lambda figures: formats(figures, 150_000),
         "watch": lambda figures: watch(figures, 1_000),
         "copies": lambda figures: copies(figures, 525_600),
         "ten_years": lambda figures: ten_years(figures, 3652),

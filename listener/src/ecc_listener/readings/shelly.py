@@ -33,9 +33,13 @@ def decode(topic: Topic, payload: bytes) -> tuple[Reading, ...]:
     found: dict[str, dict[str, float]] = {}
     for component, status in _components(topic, payload).items():
         kind, _, index = component.partition(":")
-        if (kind in _FIELDS or kind == "flood") and isinstance(status, dict):
+        fields = _FIELDS.get(kind)
+        if fields is not None and status.__class__ is dict:
             name = device if index in {"", "0"} else f"{device} {index}"
-            _add(found.setdefault(name, {}), kind, status)
+            numbers = found.get(name)
+            if numbers is None:
+                numbers = found[name] = {}
+            _add(numbers, kind, fields, status)
     readings: list[Reading] = []
     refusal: NotAReading | None = None
     for name, numbers in found.items():
@@ -50,8 +54,8 @@ def decode(topic: Topic, payload: bytes) -> tuple[Reading, ...]:
 
 def _components(topic: Topic, payload: bytes) -> dict[str, Any]:
     """Return the status of each component in a message; none if it is about something else."""
-    *_, kind, last = ("", *topic.levels)
-    if (kind, last) == ("events", "rpc"):
+    kind, last = topic.levels[-2:] if len(topic.levels) > 1 else ("", "")
+    if kind == "events" and last == "rpc":
         message = read_object(payload)
         method, components = message.get("method"), message.get("params")
         is_known = isinstance(method, str) and method in _METHODS
@@ -59,16 +63,21 @@ def _components(topic: Topic, payload: bytes) -> dict[str, Any]:
     return {last: read_object(payload)} if kind == "status" and topic.levels[:-2] else {}
 
 
-def _add(found: dict[str, float], kind: str, status: dict[str, Any]) -> None:
+def _add(
+    numbers: dict[str, float], kind: str, fields: tuple[tuple[str, str], ...], status: dict[str, Any]
+) -> None:
     """Add what a component of a kind measured."""
     if kind == "devicepower":
         status = status["battery"] if isinstance(status.get("battery"), dict) else {}
-    for field, quantity in _FIELDS.get(kind, ()):
+    for field, quantity in fields:
         value = status.get(field)
-        if value.__class__ is float or (value := number(value)) is not None:
-            found[quantity] = value
-    if kind == "flood" and isinstance(status.get("alarm"), bool):
-        found["water_leak"] = float(status["alarm"])
+        if value.__class__ is float:
+            numbers[quantity] = value
+        elif value is not None:
+            # Only a leak is said by yes or no.
+            value = float(value) if kind == "flood" and isinstance(value, bool) else number(value)
+            if value is not None:
+                numbers[quantity] = value
 
 
 _FIELDS = {
@@ -76,6 +85,7 @@ _FIELDS = {
     "humidity": (("rh", "humidity_percent"),),
     "illuminance": (("lux", "illuminance_lx"),),
     "wifi": (("rssi", "rssi_dbm"),),
+    "flood": (("alarm", "water_leak"),),
     "devicepower": (("percent", "battery_percent"), ("V", "battery_v")),
 }
 """By the kind of a component: its fields, and the quantities they are."""
