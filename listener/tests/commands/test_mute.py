@@ -81,17 +81,22 @@ def test_page_and_status_show_it_and_are_well(house: House, capsys: pytest.Captu
     house.now_us += MINUTE_US
     house.well()
     assert program(viewer, "/api/rooms")["is_well"]
-    assert text_of(viewer.get("/")).count("Muted until") == 2
+    page = text_of(viewer.get("/"))
+    assert page.count("Muted until") == 2
+    assert "All else is well; 2 sensors are muted" in page
     given: dict[str, object] = {"limits_file_path": house.folder / "limits.ini"}
     settings: Settings = load(
         given | {"database_file_path": house.database, "health_file_path": house.health_path}
     )
-    shown = status.read_status(settings, datetime.now(UTC))
+    now = datetime.fromtimestamp(house.now_us / 1e6, UTC)
+    shown = status.read_status(settings, now)
     assert [line.partition(" until ")[0] for line in sorted(shown.muted)] == [
         "ECCTH01 (Office)",
         "Hall $(x) 1 (Hall)",
     ]
     assert shown.beyond == []
+    lines = status.format_lines(shown, now, colour=False)
+    assert lines[0] == "All else is well; 2 muted, see below"
     # Half an hour later the Hall is monitored again.
     house.now_us += 30 * MINUTE_US
     house.well()

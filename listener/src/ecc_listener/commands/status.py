@@ -213,7 +213,8 @@ def _corrected(sensor: Sensor, corrections: Corrections) -> Sensor:
 def format_lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
     """Return the status as lines of text."""
     good, bad, faint, plain = ("\033[32m", "\033[31m", "\033[2m", "\033[0m") if colour else ("",) * 4
-    summary = f"{good}All is well{plain}"
+    well = f"All else is well; {len(status.muted)} muted, see below" if status.muted else "All is well"
+    summary = f"{good}{well}{plain}"
     if status.fault:
         is_listed = any(notice.headline == status.fault for notice in status.notices)
         summary = f"{bad}Needs attention{'' if is_listed else f': {status.fault}'}{plain}"

@@ -34,10 +34,12 @@ class PageProblem(NamedTuple):
     """Whether it is only a value that is beyond a limit now, and may not last."""
 
 
-def headline(problems: list[PageProblem]) -> str:
-    """Return the overall status in one line."""
+def headline(problems: list[PageProblem], muted: int = 0) -> str:
+    """Return the overall status in one line; so many sensors are muted."""
     if not problems:
-        return "All is well"
+        if not muted:
+            return "All is well"
+        return f"All else is well; {muted} sensor{'s are' if muted > 1 else ' is'} muted"
     if all(problem.is_early for problem in problems):
         return BEYOND[len(problems) > 1].format(len(problems))
     return "1 problem needs attention" if len(problems) == 1 else f"{len(problems)} problems need attention"

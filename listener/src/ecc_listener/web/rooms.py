@@ -56,7 +56,7 @@ def view(snapshot: Snapshot, preferences: Preferences) -> View:
         "status.html",
         preferences,
         snapshot.at_us,
-        headline=headline(problems),
+        headline=headline(problems, sum(room.muted_until_us is not None for room in snapshot.rooms)),
         problems=problems[:_MAX_PROBLEMS],
         more=len(problems) - _MAX_PROBLEMS,
     )
