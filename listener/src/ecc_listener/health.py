@@ -1,6 +1,6 @@
 """The health file: the listener replaces it every second, the healthcheck and the status read it.
 
-Nothing here imports more than the standard library's small modules: the healthcheck starts every half minute
+Nothing here imports more than the standard library's small modules: the healthcheck starts every 20 seconds
 for ten years.
 """
 

@@ -13,7 +13,7 @@ from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.monitoring.mutes import mutes_path, read_mutes, write_mutes
 from ecc_listener.settings import Settings, load
 from support.brokers import OFFICE, Mosquitto, until
-from support.listeners import Listener
+from support.listeners import SOON_READ, Listener
 from support.viewers import MINUTE_US, NOON_US, READING, House, program, text_of
 
 NOW = datetime.now(UTC)
@@ -119,6 +119,8 @@ def test_a_mute_goes_on_through_an_edit_of_the_limits_and_ends_by_itself() -> No
     assert limits.of("x", "Hall") is None
     after = LimitsFile("", limits)
     assert after.of("x", "Hall") is None
+    # Others, such as Home Assistant, go on as before.
+    assert not after.is_ignored("x", "Hall")
     assert after.of("x", "Office") is not None
     assert after.set_time(NOW + timedelta(hours=1))
     assert after.of("x", "Hall") is not None
@@ -138,6 +140,7 @@ def test_a_muted_sensor_falls_silent_without_a_word_and_is_told_of_afterwards(
 
     try:
         write_mutes(mutes_path(limits), {"ECCTH01": NOW + timedelta(days=1)}, NOW)
+        listener.program = SOON_READ
         listener.start()
         for _ in range(6):
             broker.publish(OFFICE, hall)

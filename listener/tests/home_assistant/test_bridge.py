@@ -11,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ecc_listener.home_assistant import discovery
 from support.brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, until
-from support.listeners import Listener
+from support.listeners import SOON_READ, Listener
 
 HALL = OFFICE.replace(b"ECCTH01", b"ECCTH02").replace(b"Office", b"Hall")
 CONFIG = discovery.config_topic("homeassistant", "ECCTH01")
@@ -141,6 +141,7 @@ def test_a_flood_ends_with_the_newest_values(
 def test_a_sensor_that_is_ignored_or_renamed_disappears(
     broker: Mosquitto, listener: Listener, neighbour: Neighbour, tmp_path: Path
 ) -> None:
+    listener.program = SOON_READ
     listener.start()
     broker.publish(OFFICE, HALL)
     hall = discovery.config_topic("homeassistant", "ECCTH02")

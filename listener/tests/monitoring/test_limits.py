@@ -154,6 +154,17 @@ def test_a_further_number_may_have_limits() -> None:
     assert problem.endswith("must be like 1000 for 30 min, or off")
 
 
+def test_who_is_ignored_is_said_by_the_nearest_section() -> None:
+    file = LimitsFile("[everywhere]\nwatch = no\n[Office]\nwatch = yes\n[ECCTH01]\nwatch = no\n")
+    ignored = {
+        place: file.is_ignored(*place) for place in (("x", None), ("x", "Office"), ("ECCTH01", "Office"))
+    }
+    assert ignored == {("x", None): True, ("x", "Office"): False, ("ECCTH01", "Office"): True}
+    assert not LimitsFile("").is_ignored("x", "Office")
+    for (name, location), is_ignored in ignored.items():
+        assert (file.of(name, location) is None) is is_ignored
+
+
 def test_former_names_and_offsets_are_those_of_one_sensor() -> None:
     file = LimitsFile(
         '[Küche / oben]\nwas = ECCTH01, "a, b"\noffset temperature = -1 °C\noffset Field11 = 2\n'

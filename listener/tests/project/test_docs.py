@@ -93,3 +93,15 @@ def test_the_pictures_are_there_and_small() -> None:
         for picture in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text()):
             assert (page.parent / picture).stat().st_size < 60_000
     assert "![" in README
+
+
+def test_what_the_architecture_says_is_in_a_file_is_in_it() -> None:
+    package = ROOT / "listener/src/ecc_listener"
+    named = re.findall(
+        r"((?:`\w+`(?:,| and)? ?)+)(?:in|of) `([\w/]+\.py)`", (DOCS / "architecture.md").read_text()
+    )
+    assert len(named) > 15
+    for names, path in named:
+        text = (package / path).read_text()
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"^\s*(def |class )?{name}\b", text, re.MULTILINE), f"{name} in {path}"

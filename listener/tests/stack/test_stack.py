@@ -268,10 +268,10 @@ def test_a_room_is_muted_and_no_name_is_run_by_a_shell(stack: Project) -> None:
 
 
 def test_prometheus_gets_its_metrics(stack: Project) -> None:
-    assert (
-        'ecc_sensor_temperature_celsius{location="Office",sensor="ECCTH01"} 23.03'
-        in stack.page("/metrics").text
-    )
+    lines = stack.page("/metrics").text.splitlines()
+    assert "ecc_listener_up 1.0" in lines
+    series = 'ecc_sensor_temperature_celsius{location="Office",sensor="ECCTH01"} '
+    assert sum(line.startswith(series) for line in lines) == 1
 
 
 def test_what_sensors_send_while_only_the_listener_is_away_is_not_lost(stack: Project) -> None:

@@ -131,3 +131,13 @@ class Listener:
     def temperatures(self) -> Counter[float]:
         """Count each temperature stored: the tests number their readings by it."""
         return Counter(float(str(row[0])) for row in self.query("SELECT temperatureF FROM ECCTempHum"))
+
+
+SOON_READ = [
+    "-c",
+    (
+        "import sys; from ecc_listener import cli; from ecc_listener.monitoring import monitor;"
+        " monitor._ENVIRONMENT_EVERY_US = 1_000_000; sys.exit(cli.main([]))"
+    ),
+]
+"""The program, which reads the limits file again every second."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ecc_listener.commands import broker_files
 from ecc_listener.credentials import CredentialsError, read_web
+from ecc_listener.notifications.wording.texts import check_sentences
 from ecc_listener.settings import PREFIX, Settings, SettingsError, load, unknown_variables
 
 
@@ -33,6 +34,8 @@ def main(flags: dict[str, object], arguments: dict[str, object]) -> int:
         settings = load(flags, listening=True)
     except SettingsError as error:
         problems += error.problems
+    if wrong_sentence := check_sentences():
+        problems.append(wrong_sentence)
     secrets, broker = arguments.get("secrets"), arguments.get("broker")
     if isinstance(secrets, Path):
         accounts, wrong = broker_files.read_accounts(secrets)

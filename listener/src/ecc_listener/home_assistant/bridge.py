@@ -31,7 +31,7 @@ class HomeAssistant:
         sensors = {
             name: sensor
             for name, sensor in self._monitor.sensor_monitor.sensors.items()
-            if sensor.is_steady and limits.of(name, sensor.reading.location) is not None
+            if sensor.is_steady and not limits.is_ignored(name, sensor.reading.location)
         }
         for name, sensor in sensors.items():
             self._update(name, sensor)

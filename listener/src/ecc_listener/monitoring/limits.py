@@ -110,6 +110,11 @@ class LimitsFile:
         names = {one.casefold() for one in (name, location) if one} & self._muted
         return max((until for one, until in self.mutes.items() if one.casefold() in names), default=None)
 
+    def is_ignored(self, name: str, location: str | None) -> bool:
+        """Return whether the file says that a sensor is not to be monitored (`watch = no`)."""
+        sections = [self._sections.get(one.casefold(), {}) for one in (EVERYWHERE, location, name) if one]
+        return next((one["watch"] is None for one in reversed(sections) if "watch" in one), False)
+
     def of(self, name: str, location: str | None) -> Limits | None:
         """Return the limits of a sensor; None if it isn't monitored at all, or muted."""
         key = name, location

@@ -1,4 +1,4 @@
-"""Which files hold readings: the live one and, beside it, its archives `{name}-{created}-{modified}{ext}`.
+"""Which files hold readings: the live one and, beside it, its archives `{name}-{first}-{last}{ext}`.
 
 Times in the names don't matter, the original's mean something else: what is in a file is asked of the file.
 """

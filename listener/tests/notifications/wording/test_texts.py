@@ -5,7 +5,7 @@ import pytest
 
 from ecc_listener.notifications.message import compose
 from ecc_listener.notifications.notice import KINDS, Details, Entry, Notice, Notification
-from ecc_listener.notifications.wording.texts import _templates, describe, section
+from ecc_listener.notifications.wording.texts import _templates, check_sentences, describe, section
 
 ZONE = ZoneInfo("Europe/Berlin")
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
@@ -229,3 +229,32 @@ def test_a_recovery_says_how_long_it_lasted_and_what_is_missing() -> None:
     )
     none = over._replace(details=VALUES | {"missing": 0})
     assert describe(none, NOW_US, ZONE).headline == "Office: sending again after 1 day"
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("[x]\nheadline = {{ where }\n", "texts.ini: [x] headline: unexpected '}'"),
+        ("[x]\nheadline = {% if %}\n", "texts.ini: [x] headline: "),
+        ("headline = x\n", "texts.ini: File contains no section headers"),
+    ],
+)
+def test_a_sentence_that_somebody_broke_is_named(
+    monkeypatch: pytest.MonkeyPatch, broken: str, said: str
+) -> None:
+    assert check_sentences() is None
+
+    class Folder:
+        def joinpath(self, _name: str) -> "Folder":
+            return self
+
+        def read_text(self, _encoding: str) -> str:
+            return broken
+
+    monkeypatch.setattr("ecc_listener.notifications.wording.texts.files", lambda _package: Folder())
+    _templates.cache_clear()
+    try:
+        assert said in str(check_sentences())
+    finally:
+        monkeypatch.undo()
+        _templates.cache_clear()

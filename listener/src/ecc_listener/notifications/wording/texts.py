@@ -14,6 +14,7 @@ Whatever came from the network is shortened and made printable. Whoever shows a 
 
 from collections import Counter
 from collections.abc import Sequence
+from configparser import Error as ConfigParserError
 from configparser import RawConfigParser
 from datetime import tzinfo
 from functools import cache
@@ -44,6 +45,10 @@ _LIMITS_FILE = "the limits file (data/db/ECCMQTTIoT_Limits.ini unless configured
 _MANY = 3
 _EMPTY_PERCENT = 15
 _WEAK_DBM = -85
+
+
+class TextsError(ValueError):
+    """Raised when a sentence is no template; its text says which one."""
 
 
 def describe(notice: Notice, now_us: int, zone: tzinfo) -> Words:
@@ -153,11 +158,20 @@ def _of_field(context: Context) -> dict[str, object]:
     }
 
 
+def check_sentences() -> str | None:
+    """Return what is wrong with the file of the sentences, which people may edit; None if nothing is."""
+    try:
+        _templates()
+    except (ConfigParserError, TextsError) as error:
+        return f"notifications/wording/texts.ini: {' '.join(str(error).split())}"
+    return None
+
+
 @cache
 def _templates() -> dict[str, dict[str, "Template"]]:
     """Return the templates of each section: headline, cause, advice."""
     # Not before something is to be said: the listener rarely says anything, and Jinja takes memory.
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
+    from jinja2 import Environment, StrictUndefined, TemplateSyntaxError  # noqa: PLC0415
 
     environment = Environment(undefined=StrictUndefined)  # noqa: S701 - plain text; HTML is escaped later
     environment.filters |= {
@@ -170,7 +184,11 @@ def _templates() -> dict[str, dict[str, "Template"]]:
     }
     parser = RawConfigParser(comment_prefixes=(";",), strict=True)
     parser.read_string(files(__package__).joinpath("texts.ini").read_text("utf-8"))
-    return {
-        name: {part: environment.from_string(text) for part, text in parser[name].items()}
-        for name in parser.sections()
-    }
+    found: dict[str, dict[str, Template]] = {}
+    for name in parser.sections():
+        for part, text in parser[name].items():
+            try:
+                found.setdefault(name, {})[part] = environment.from_string(text)
+            except TemplateSyntaxError as error:
+                raise TextsError(f"[{name}] {part}: {error.message}") from None
+    return found
