@@ -205,6 +205,37 @@ sys.exit(cli.main([]))
     assert "readings now: 0; still rejected: 1" in listener.run("replay").stdout
 
 
+def test_a_sensor_that_sends_another_name_on_its_own_topic_is_kept_apart_and_told_once(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    listener = Listener(
+        tmp_path / "own", broker.port, mqtt_topics="ECCTempHum,ECCTempHum/+=own", timer_check="0.05"
+    )
+    listener.start()
+    try:
+        broker.publish(OFFICE, topic="ECCTempHum/ECCTH01")
+        broker.publish(OFFICE, OFFICE, OFFICE, topic="ECCTempHum/ECCTH05")
+        broker.publish(OFFICE.replace(b"ECCTH01", b"ECCTH02"))
+        until(lambda: listener.count("ECCRejected") == 3 and listener.count() == 2)
+        reason = "the topic is that of the sensor ECCTH05, but the payload names ECCTH01"
+        assert listener.query("SELECT DISTINCT topic, payload, reason, replayedUTC FROM ECCRejected") == [
+            ("ECCTempHum/ECCTH05", OFFICE, reason, None)
+        ]
+        assert listener.query("SELECT DISTINCT sensorName FROM ECCTempHum ORDER BY sensorName") == [
+            ("ECCTH01",),
+            ("ECCTH02",),
+        ]
+        told = "SELECT kind, sensorName FROM ECCNotice WHERE kind = 'other_name'"
+        until(lambda: listener.query(told))
+        broker.publish(OFFICE, topic="ECCTempHum/ECCTH05")
+        until(lambda: listener.count("ECCRejected") == 4)
+        assert listener.query(told) == [("other_name", "ECCTH05")]
+        # It stays apart when it is decoded again, unless the topics have changed.
+        assert "readings now: 0; still rejected: 4" in listener.run("replay").stdout
+    finally:
+        listener.end()
+
+
 def test_an_incomplete_reading_is_stored_and_told_once(broker: Mosquitto, listener: Listener) -> None:
     listener.start()
     dry, on_mains = OFFICE.replace(b"47.10", b"-inf"), OFFICE.replace(b"&field4=3.41&field5=93.53", b"")

@@ -22,7 +22,7 @@ from ecc_listener.mqtt.hearing import HearingCheck, is_probe
 from ecc_listener.mqtt.session import KEEPALIVE_S, Broker, Message, Session, pause
 from ecc_listener.readings.faults import KnownFaults
 from ecc_listener.readings.formats import Decoder, parse
-from ecc_listener.readings.reading import NotAReading, Reading
+from ecc_listener.readings.reading import NotAReading, OtherNameError, Reading
 from ecc_listener.settings import Settings, read_decoder, unknown_variables
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.storage.quarantine import RETAINED, Arrival, Rejected
@@ -182,6 +182,8 @@ class Service:
                 _log.error(
                     "An error in this program; the message is kept as rejected", exc_info=error.__cause__
                 )
+            if isinstance(error, OtherNameError) and not retained:
+                self.tasks.monitor.note_other_name(error, arrived_us)
             reason = RETAINED if retained else str(error)
             burst.rejected.append(Rejected(arrived_us, topic, payload, reason))
             return

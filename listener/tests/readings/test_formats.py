@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ecc_listener.readings.formats import FORMATS, Decoder, parse, usual_format
 from ecc_listener.readings.json_mapping import read_mappings
-from ecc_listener.readings.reading import NotAReading, Reading
+from ecc_listener.readings.reading import NotAReading, OtherNameError, Reading
 from ecc_listener.readings.topics import matches
 from support.brokers import OFFICE
 
@@ -396,6 +396,31 @@ def test_no_format_raises_anything_but_its_own_error(topic: str, payload: bytes)
 def test_a_known_filter_has_a_known_format(topic_filter: str, name: str) -> None:
     assert usual_format(topic_filter) == name
     assert parse(f"{topic_filter}=form").format == "form"
+
+
+def test_on_a_topic_with_the_sensor_s_own_name_the_payload_must_have_that_name() -> None:
+    decoder = Decoder(["ECCTempHum", "ECCTempHum/+=own"])
+    (reading,) = decoder.decode("ECCTempHum/ECCTH01", OFFICE)
+    assert reading.sensor_name == "ECCTH01"
+    with pytest.raises(OtherNameError) as caught:
+        decoder.decode("ECCTempHum/ECCTH05", OFFICE)
+    assert str(caught.value) == "the topic is that of the sensor ECCTH05, but the payload names ECCTH01"
+    assert caught.value.of_topic == "ECCTH05"
+    # On any other topic a sensor may have any name, as before.
+    assert Decoder(["ECCTempHum/#"]).decode("ECCTempHum/ECCTH05", OFFICE) == (reading,)
+    (named,) = decoder.decode("ECCTempHum/Küche oben", OFFICE.replace(b"ECCTH01", "Küche oben".encode()))
+    assert named.sensor_name == "Küche oben"
+    # What isn't a reading is said as such, and a long name is cut.
+    with pytest.raises(NotAReading, match="empty"):
+        decoder.decode("ECCTempHum/ECCTH01", b"")
+    with pytest.raises(OtherNameError, match=r"x{100}\.\.\.$"):
+        decoder.decode("ECCTempHum/ECCTH01", OFFICE.replace(b"ECCTH01", b"x" * 300))
+
+
+@pytest.mark.parametrize("entry", ["ECCTempHum=own", "ECCTempHum/#=own", "+/x=own", "a/+/+=own", "/+=own"])
+def test_the_format_own_needs_a_topic_that_ends_with_a_name(entry: str) -> None:
+    with pytest.raises(ValueError, match=r"needs a filter such as ECCTempHum/\+"):
+        parse(entry)
 
 
 @pytest.mark.parametrize("entry", ["x=", "x=zigbee", "x=form:K"])

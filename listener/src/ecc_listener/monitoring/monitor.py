@@ -22,6 +22,7 @@ from ecc_listener.notifications import table
 from ecc_listener.notifications.last_notice import write as write_last_notice
 from ecc_listener.notifications.notice import KINDS, Details, Key, Notice, Notification, Problem
 from ecc_listener.notifications.policy import Changes, NotificationPolicy, Timing
+from ecc_listener.readings.reading import OtherNameError
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.storage.corruption import set_aside_files
@@ -38,6 +39,7 @@ _SAVE_EVERY_US = 3600 * _US
 _JUMP_US = 120 * _US
 _ENVIRONMENT_EVERY_US = 20 * _US
 _MAX_REJECTED = 100
+_MAX_OTHER_NAMES = 100
 _SYSTEM = ""
 """The name under which the memory of the system is stored; no sensor has it."""
 
@@ -94,6 +96,7 @@ class Monitor:
         self._next_save_us = now.steady_us + _SAVE_EVERY_US
         self._restart_us = now.steady_us + timer_us
         self._rejected: list[Rejected] = []
+        self._other_names: set[str] = set()
         self._is_failing = False
         self._write_last_notice(last)
 
@@ -106,6 +109,17 @@ class Monitor:
         """Collect what was stored; as fast as possible, because it may be 25,000 readings a second."""
         self.sensor_monitor.note(burst.readings)
         self._rejected += burst.rejected[:_MAX_REJECTED]
+
+    def note_other_name(self, error: OtherNameError, arrived_us: int) -> None:
+        """Report once that on a sensor's own topic something else is named; `arrived_us` is since 1970."""
+        # Names come from the network: who invents them must fill neither memory nor mailbox.
+        if error.of_topic not in self._other_names and len(self._other_names) < _MAX_OTHER_NAMES:
+            self._other_names.add(error.of_topic)
+            details: Details = {"reason": str(error)}
+            since_us = arrived_us - self._offset_us
+            self.sensor_monitor.conditions.add_event(
+                Problem("other_name", error.of_topic, None, since_us, details)
+            )
 
     def tick(self, now: Now, faults: Faults, newest_backup: datetime | None = None) -> bool:
         """Find problems and store notices; return whether to reconnect, because all sensors are silent."""

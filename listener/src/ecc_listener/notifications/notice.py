@@ -83,8 +83,9 @@ KINDS = {
     "clock": Kind(20, is_event=True),
     "moved": Kind(21, is_event=True),
     "incomplete": Kind(22, is_event=True),
-    "new_many": Kind(23),
-    "new": Kind(24, is_event=True),
+    "other_name": Kind(23, is_event=True),
+    "new_many": Kind(24),
+    "new": Kind(25, is_event=True),
 }
 
 

@@ -1,7 +1,9 @@
 """Which format a topic has: by the setting `mqtt_topics`. Pure.
 
 Each entry is a topic filter, alone or with a format: `zigbee2mqtt/+`, `plant/+/state=form`. A filter that
-looks like a known one has its format; any other has form fields. Temperatures without a unit are in °C, or in
+looks like a known one has its format; any other has form fields. With `ECCTempHum/+=own`, the last level of
+the topic must be the name that is in the form fields: a broker can let an account publish under its own name
+only. Temperatures without a unit are in °C, or in
 °F with `:F` after the format: `+/sensor/+/state=esphome:F`.
 """
 
@@ -12,14 +14,25 @@ from typing import NamedTuple
 
 from ecc_listener.readings import form, ruuvi, shelly, single_values, tasmota, theengs, zigbee2mqtt
 from ecc_listener.readings.json_mapping import JsonMapping
-from ecc_listener.readings.reading import NotAReading, Reading
+from ecc_listener.readings.reading import NotAReading, OtherNameError, Reading
 from ecc_listener.readings.topics import OWN_TOPIC, Topic, matches, topic_of
 
 Decode = Callable[[Topic, bytes], Sequence[Reading]]
 """Returns the readings in a payload; raises `NotAReading` if there should be one."""
 
+
+def _decode_own(topic: Topic, payload: bytes) -> Sequence[Reading]:
+    reading = form.decode(payload)
+    if reading.sensor_name != topic.levels[-1]:
+        raise OtherNameError(topic.levels[-1], reading.sensor_name)
+    return (reading,)
+
+
+OWN_NAME = "own"
+"""The format of form fields on a topic that ends with the sensor's name."""
 FORMATS: dict[str, Decode] = {
     "form": lambda _topic, payload: (form.decode(payload),),
+    OWN_NAME: _decode_own,
     "zigbee2mqtt": zigbee2mqtt.decode,
     "tasmota": tasmota.decode,
     "shelly": shelly.decode,
@@ -65,7 +78,7 @@ def parse(entry: str) -> TopicFormat:
     """Return filter and format of an entry of `mqtt_topics`.
 
     Raises:
-        ValueError: the format is unknown; with those that are allowed.
+        ValueError: the format is unknown, or doesn't go with the filter; with what is allowed.
 
     """
     topic_filter, separator, given = entry.partition("=")
@@ -74,6 +87,8 @@ def parse(entry: str) -> TopicFormat:
     if name not in {*FORMATS, JSON} or unit.strip().upper() not in {"", "C", "F"}:
         allowed = ", ".join((*FORMATS, JSON))
         raise ValueError(f"{given!r} is not a format; allowed are {allowed}, each also with :F or :C")
+    if name == OWN_NAME and not re.fullmatch(r"([^+#]+/)+\+", topic_filter.strip()):
+        raise ValueError(f"{entry!r}: the format {OWN_NAME} needs a filter such as ECCTempHum/+")
     return TopicFormat(topic_filter.strip(), name, unit.strip().upper() == "F")
 
 

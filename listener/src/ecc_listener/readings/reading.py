@@ -6,6 +6,7 @@ from ecc_listener.readings.quantities import MEASURED
 
 MAX_TEXT_LENGTH = 500
 """Characters in a name, a location, a MAC address or a version."""
+_MAX_NAME_SHOWN = 100
 MAX_VALUES = 32
 """Further numbers in one reading."""
 MAX_FIELD_LENGTH = 60
@@ -66,6 +67,16 @@ def merge(before: Reading, part: Reading) -> Reading:
 
 class NotAReading(ValueError):  # noqa: N818 - it names what the payload is
     """Raised when a payload isn't a reading; its text says why in plain words."""
+
+
+class OtherNameError(NotAReading):
+    """Raised when the topic names another sensor than the payload."""
+
+    def __init__(self, of_topic: str, of_payload: str) -> None:
+        """Take both names."""
+        self.of_topic = of_topic
+        shown = of_payload if len(of_payload) <= _MAX_NAME_SHOWN else f"{of_payload[:_MAX_NAME_SHOWN]}..."
+        super().__init__(f"the topic is that of the sensor {of_topic}, but the payload names {shown}")
 
 
 class Quantity(NamedTuple):

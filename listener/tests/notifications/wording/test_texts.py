@@ -43,6 +43,7 @@ FULL: dict[str, Details] = {
     "above": VALUES | {"field": "co2_ppm", "value": 1500.0, "limit": 1200.0},
     "below": VALUES | {"field": "field11", "value": 970.25, "limit": 980.0},
     "incomplete": VALUES | {"lacking": "battery charge", "reason": "field5 (battery charge) is missing"},
+    "other_name": VALUES | {"reason": "the topic is that of ECCTH01, but the payload names ECCTH02"},
     "new_many": {"count": 1, "examples": "A, B, C"},
 }
 """What the watch knows of each kind, with the numbers at which words go wrong."""
