@@ -4,7 +4,7 @@ PYTHON ?= python3
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ The stack
 
@@ -57,9 +57,25 @@ recover: ## Recover what can be read from a damaged database that was moved asid
 replay: ## Decode rejected messages again, after an update
 	@listener/scripts/compose exec -T listener ecc-listener replay
 
+# A name goes to the script as it was typed, also if it contains what a shell or make would interpret.
+add-sensor remove-sensor rotate-password: export ACCOUNT_NAME = $(value NAME)
+unexport NAME
+
 .PHONY: add-sensor
 add-sensor: ## Give a sensor its own account at the broker: NAME=...
-	@listener/scripts/add-sensor "$(NAME)"
+	@listener/scripts/accounts add "$$ACCOUNT_NAME"
+
+.PHONY: remove-sensor
+remove-sensor: ## Remove a sensor's account at the broker, and end its connection: NAME=...
+	@listener/scripts/accounts remove "$$ACCOUNT_NAME"
+
+.PHONY: list-sensors
+list-sensors: ## Show the accounts at the broker: last reading, and last address
+	@listener/scripts/accounts list
+
+.PHONY: rotate-password
+rotate-password: ## Give an account at the broker a new password: NAME=... (NAME=sensor: the shared one)
+	@listener/scripts/accounts rotate "$$ACCOUNT_NAME"
 
 .PHONY: mute
 mute: ## Send nothing about a sensor or location for a while: SENSOR=... FOR=8h; OFF=yes

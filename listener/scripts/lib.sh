@@ -69,23 +69,33 @@ backup_folder() {
 # For showing it only; what counts is how the program reads it.
 user_of() { head -n 1 "$1" | cut -d, -f1 | sed 's/^\xef\xbb\xbf//; s/^[[:space:]]*//; s/[[:space:]]*$//'; }
 
-# check_accounts: check settings and secrets in a container of their own, and write the broker's files
-check_accounts() {
-    local output line
-    output=$("${compose[@]}" run --rm --no-deps -T --volume "$PWD/secrets:/setup/secrets" \
+# run_with_secrets ARGUMENTS: run the program in a container of its own that may write secrets/ and mosquitto/
+run_with_secrets() {
+    "${compose[@]}" run --rm --no-deps -T --volume "$PWD/secrets:/setup/secrets" \
         --volume "$PWD/mosquitto:/setup/mosquitto" listener \
-        check --secrets /setup/secrets --broker /setup/mosquitto </dev/null 2>/tmp/ecc-check.$$) && status=0 || status=$?
-    while IFS= read -r line; do
-        case $line in
-            "") ;;
-            Note:*) say "  $line" ;;
-            *) problem "$line" "correct it in .env or secrets/, then run the command again" ;;
-        esac
-    done <<<"$output"
-    if [ "$status" != 0 ] && [ "$status" != 2 ]; then
-        problem "The settings could not be checked: $(tail -n 3 /tmp/ecc-check.$$)" "fix that, then run the command again"
+        "$@" --secrets /setup/secrets --broker /setup/mosquitto </dev/null
+}
+
+# run_and_collect ARGUMENTS: do so, set $said to what it prints, and collect its problems
+run_and_collect() {
+    local errors line status=0
+    errors=$(mktemp)
+    said=$(run_with_secrets "$@" 2>"$errors") || status=$?
+    if [ "$status" = 2 ] && [ -n "$said" ]; then
+        while IFS= read -r line; do
+            [ -z "$line" ] || [[ $line == Note:* ]] ||
+                problem "$line" "correct it in .env, secrets/ or the command, then run it again"
+        done <<<"$said"
+    elif [ "$status" != 0 ]; then
+        problem "The settings could not be checked: $(tail -n 3 "$errors")" "fix that (perhaps by make up), then run the command again"
     fi
-    rm -f /tmp/ecc-check.$$
+    rm -f "$errors"
+}
+
+# check_accounts: check settings and secrets, and write the broker's files
+check_accounts() {
+    run_and_collect check
+    grep '^Note:' <<<"$said" | sed 's/^/  /' || true
 }
 
 # Print the Debian mirror that this machine uses, or nothing.

@@ -82,6 +82,13 @@ VERBS = {
         has_arguments=True,
         gets_unchecked=True,
     ),
+    "accounts": Verb(
+        "commands.accounts",
+        "add, remove or list the sensors' accounts at the broker, or change a password",
+        (*_DATABASE, "credentials_file_path", "mqtt_topics", "json_mapping_file_path"),
+        has_arguments=True,
+        gets_unchecked=True,
+    ),
     "web": Verb(
         "web.server", "serve the web page with every room at a glance", (*_PAGE, "web_credentials_file_path")
     ),

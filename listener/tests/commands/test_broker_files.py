@@ -40,12 +40,39 @@ def test_each_account_has_a_password_and_its_rules(folders: tuple[Path, Path]) -
     assert names == ["listener", "sensor"]
 
 
+def test_the_account_of_one_sensor_publishes_under_its_own_name_only(folders: tuple[Path, Path]) -> None:
+    (folders[0] / "sensor_Küche oben_credentials").write_text("Küche oben,word")
+    (folders[0] / "hall_credentials").write_text("hall,word")
+    shared = ("ECCTempHum", "tele/+/SENSOR", "shellies/#", "+/sensor/+/state")
+    rules = written(folders, "ECCTempHum/+=own", "attic/+=own", *shared)
+    assert "pattern write ECCTempHum/%u\npattern write attic/%u\n\n" in rules
+    own = ("ECCTempHum", "tele/Küche oben/SENSOR", "shellies/Küche oben/#", "Küche oben/sensor/+/state")
+    assert "user Küche oben\n" + "".join(f"topic write {topic}\n" for topic in own) in rules
+    for name in ("sensor", "hall"):
+        assert f"user {name}\n" + "".join(f"topic write {topic}\n" for topic in shared) in rules
+    # Without the format "own", a topic with a wildcard stays what it was for those who share an account.
+    rules = written(folders, "ECCTempHum/+")
+    assert "user hall\ntopic write ECCTempHum\ntopic write ECCTempHum/+\n" in rules
+    assert "user Küche oben\ntopic write ECCTempHum\ntopic write ECCTempHum/Küche oben\n" in rules
+
+
+def test_an_account_that_is_only_in_the_password_file_publishes_like_the_shared_one(
+    folders: tuple[Path, Path],
+) -> None:
+    secrets, mosquitto = folders
+    (secrets / "mosquitto_passwd").write_text("fleet:$6$a$b\nreader:$6$a$b\n")
+    (mosquitto / "conf.d/own.acl").write_text("user  reader\ntopic read #")
+    rules = written(folders, "ECCTempHum")
+    assert "user fleet\ntopic write ECCTempHum\n" in rules
+    assert "user reader\ntopic write" not in rules
+
+
 def test_a_password_line_changes_only_with_its_password(folders: tuple[Path, Path]) -> None:
     passwords = folders[0] / "mosquitto_passwd"
     passwords.write_text("other:$7$101$abc$def\n")
     written(folders)
     before = passwords.read_text()
-    assert before.startswith("other:$7$101$abc$def\nlistener:$7$1000$")
+    assert before.startswith("other:$7$101$abc$def\nlistener:$7$1009$")
     written(folders)
     assert passwords.read_text() == before
     (folders[0] / "sensor_credentials").write_text("sensor,another word")

@@ -1,7 +1,9 @@
 """The real containers, brought up as a volunteer does it. The tests follow each other in their order."""
 
 import base64
+import hashlib
 import json
+import re
 import shutil
 import socket
 import sqlite3
@@ -486,16 +488,82 @@ def test_home_assistant_reads_the_devices_with_an_account_of_its_own(stack: Proj
         client.loop_stop()
 
 
-def test_a_sensor_added_may_publish_at_once(stack: Project) -> None:
-    added = stack.run("make", "add-sensor", "NAME=ECCTH07")
+def test_accounts_of_sensors_come_change_and_go_while_the_others_stay_connected(stack: Project) -> None:
+    lost: list[str] = []
+    shared = stack.client(*stack.account())
+    shared.on_disconnect = lambda *_: lost.append("shared")
+    until(shared.is_connected)
+    added = stack.run("make", "add-sensor", "NAME=Küche oben")
     assert added.returncode == 0, added.stderr
-    broker = stack.container("broker")
-    client = stack.client(*stack.account("sensor_ECCTH07"))
-    until(client.is_connected)
-    client.loop_stop()
-    assert stack.container("broker") == broker
-    assert stack.run("make", "add-sensor", "NAME=a b").returncode != 0
-    assert "already has a user ECCTH07" in stack.run("make", "add-sensor", "NAME=ECCTH07").stderr
+    name, password = stack.account("sensor_Küche oben")
+    assert f"password   {password} " in added.stdout
+    own = stack.client(name, password)
+    until(own.is_connected)
+    rows, rejected = stack.count(), stack.count("ECCRejected")
+    own.publish("ECCTempHum/ECCTH01", OFFICE)
+    own.publish("ECCTempHum/Küche oben", OFFICE.replace(b"ECCTH01", name.encode()))
+    own.publish("ECCTempHum/Küche oben", OFFICE)
+    until(lambda: stack.count("ECCRejected") > rejected)
+    assert stack.count() == rows + 1
+    assert stack.query("SELECT topic FROM ECCRejected ORDER BY rowid DESC LIMIT 1") == [
+        ("ECCTempHum/Küche oben",)
+    ]
+    (line,) = (one for one in stack.run("make", "list-sensors").stdout.splitlines() if one.startswith(name))
+    assert re.search(r"one sensor +\d\d:\d\d \(.* ago\) +[\d.]+, at \d\d:\d\d", line)
+    own.on_disconnect = lambda *_: lost.append("own")
+    rotated = stack.run("make", "rotate-password", f"NAME={name}")
+    until(lambda: lost)
+    own.loop_stop()
+    assert password not in rotated.stdout
+    assert stack.account("sensor_Küche oben")[1] in rotated.stdout
+    assert stack.refusal(name, password) == "Not authorized"
+    assert stack.refusal(*stack.account("sensor_Küche oben")) == ""
+    assert stack.run("make", "remove-sensor", f"NAME={name}").returncode == 0
+    assert stack.refusal(*stack.account("sensor")) == ""
+    assert "Küche" not in (stack.folder / "secrets/mosquitto_passwd").read_text()
+    assert [*(stack.folder / "secrets").glob("*Küche*")] == []
+    shared.publish("ECCTempHum", OFFICE)
+    until(lambda: stack.count() == rows + 2)
+    assert lost == ["own"]
+    shared.on_disconnect = None
+    shared.loop_stop()
+
+
+@pytest.mark.parametrize(
+    "name", ['x"; touch own; "', "$(touch own)", "`touch own`", "$(shell touch own)", "a\nb", "#", ""]
+)
+def test_a_name_reaches_the_program_as_it_was_typed_and_is_refused(stack: Project, name: str) -> None:
+    before = sorted(stack.folder.iterdir())
+    refused = stack.run("make", "add-sensor", f"NAME={name}")
+    assert refused.returncode != 0
+    assert f"{name!r} can't be the name of an account" in refused.stderr
+    assert sorted(stack.folder.iterdir()) == before
+
+
+def test_the_password_file_of_an_earlier_broker_is_dropped_in(stack: Project) -> None:
+    file = stack.folder / "secrets/mosquitto_passwd"
+    before = file.read_text()
+    made = stack.folder / "data/passwords"
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", made, "fleet", "old word"], check=True, capture_output=True
+    )
+    salt, digest = base64.b64encode(b"salt"), base64.b64encode(hashlib.sha512(b"older wordsalt").digest())
+    file.write_text(f"{made.read_text()}older:$6${salt.decode()}${digest.decode()}\n")
+    restart = stack.run("make", "restart")
+    assert restart.returncode == 0, restart.stdout + restart.stderr
+    rows = stack.count()
+    for account in (("fleet", "old word"), ("older", "older word"), stack.account()):
+        client = stack.client(*account)
+        until(client.is_connected)
+        client.publish("ECCTempHum", OFFICE, 1).wait_for_publish(10)
+        client.loop_stop()
+    until(lambda: stack.count() == rows + 3)
+    made.unlink()
+    for name in ("fleet", "older"):
+        assert stack.run("make", "remove-sensor", f"NAME={name}").returncode == 0
+    assert [line.partition(":")[0] for line in file.read_text().splitlines()] == [
+        line.partition(":")[0] for line in before.splitlines()
+    ]
 
 
 WRONG = {

@@ -1,34 +1,30 @@
 """The broker's password file and access rules, from the accounts in `secrets/` and the topics.
 
-Password file: https://mosquitto.org/man/mosquitto_passwd-1.html; PBKDF2 with SHA-512 (`$7$`) is what
-Mosquitto 2.0 and 2.1 both read. Access rules: https://mosquitto.org/man/mosquitto-conf-5.html, `acl_file`.
+The lines of the password file are in `password_file`. Access rules:
+https://mosquitto.org/man/mosquitto-conf-5.html, `acl_file`.
 """
 
-import base64
-import hashlib
-import hmac
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ecc_listener.commands import password_file
 from ecc_listener.credentials import Credentials, CredentialsError, read_mqtt
-from ecc_listener.readings.formats import parse
+from ecc_listener.readings.formats import OWN_NAME, parse
 
-PASSWORDS, RULES = "mosquitto_passwd", "mosquitto_acl"
+RULES = "mosquitto_acl"
 OWN_RULES, TAKEN_OVER = "*.acl", "taken-over.acl"
-_LISTENER, _NOT_OF_BROKER = "mqtt_credentials", {"gmail_credentials", "web_credentials"}
-_USUAL_TOPIC = "ECCTempHum"
-_HEAD = f"""\
+LISTENER, SHARED = "mqtt_credentials", "sensor_credentials"
+"""The files of the listener's account, and of the one that all sensors may share."""
+_NOT_OF_BROKER = {"gmail_credentials", "web_credentials"}
+USUAL_TOPIC = "ECCTempHum"
+_HEAD = """\
 # Written by make up from the accounts in secrets/ and ECC_MQTT_TOPICS in .env: don't edit it.
 # Your own rules belong in files mosquitto/conf.d/*.acl.
 
-# Each account may also publish below its own name.
-pattern write {_USUAL_TOPIC}/%u
+# Each account may also publish under its own name.
 """
-_ITERATIONS = 1000
-_KEY_BYTES = 64
 _MAX_NAME = 200
-_WRITTEN_BEFORE = {"read #", "readwrite #", f"write {_USUAL_TOPIC}"}
+_WRITTEN_BEFORE = {"read #", "readwrite #", f"write {USUAL_TOPIC}"}
 """The rules that earlier versions wrote to `mosquitto/acl`; the generated ones include them."""
 
 
@@ -51,23 +47,30 @@ def read_accounts(secrets: Path) -> tuple[dict[str, Credentials], list[str]]:
     return accounts, problems
 
 
+def file_of(name: str) -> str:
+    """Return the name of the file of a sensor's own account."""
+    return f"sensor_{name}_credentials"
+
+
 def write_passwords(secrets: Path, accounts: Iterable[Credentials]) -> None:
-    """Add accounts to the password file, and update changed passwords; all other lines stay.
+    """Write the accounts into the password file; the lines of other accounts stay.
 
     Raises:
         OSError: it can't be read or written.
+        ValueError: it is not text.
 
     """
-    path = secrets / PASSWORDS
-    known = path.read_text("utf-8-sig") if path.exists() else ""
-    lines = dict(line.strip().split(":", 1) for line in known.splitlines() if ":" in line)
-    for account in accounts:
-        password = account.password.get_secret_value()
-        if not _fits(password, lines.get(account.username, "")):
-            salt = os.urandom(12)
-            parts = (base64.b64encode(one).decode() for one in (salt, _digest(password, salt, _ITERATIONS)))
-            lines[account.username] = f"$7${_ITERATIONS}${'$'.join(parts)}"
-    _write(path, "".join(f"{name}:{line}\n" for name, line in lines.items()))
+    write_lines(secrets, password_file.update(password_file.read_lines(secrets), accounts))
+
+
+def write_lines(secrets: Path, lines: Iterable[str]) -> None:
+    """Write the lines of the password file.
+
+    Raises:
+        OSError: it can't be written.
+
+    """
+    _write(secrets / password_file.PASSWORDS, "".join(f"{line}\n" for line in lines))
 
 
 def write_rules(
@@ -75,25 +78,51 @@ def write_rules(
 ) -> None:
     """Write the access rules: the listener's, the sensors', and the user's own from `conf.d/*.acl`.
 
+    The account of one sensor may publish under its own name, and on topics without a name in them. An account
+    that sensors share may publish on all topics except those that begin with an account's name. So may an
+    account that is only in the password file, unless it has rules in `conf.d/*.acl`.
+
     Raises:
         OSError: they can't be read or written.
 
     """
-    filters = [parse(entry).topic_filter for entry in topics]
-    sensors_topics = dict.fromkeys([_USUAL_TOPIC, *filters])
-    blocks = [_HEAD]
-    listener = accounts.get(_LISTENER)
-    for account in {one.username: one for one in accounts.values()}.values():
-        is_listener = listener is not None and account.username == listener.username
-        # It publishes only a probe, by which it finds out whether it may read.
-        rights = ["readwrite #"] if is_listener else [f"write {topic}" for topic in sensors_topics]
-        blocks.append("".join([f"user {account.username}\n", *(f"topic {right}\n" for right in rights)]))
+    formats = [parse(entry) for entry in topics]
+    own_topics = [one.topic_filter for one in formats if one.format == OWN_NAME]
+    shared_topics = [one.topic_filter for one in formats if one.format != OWN_NAME]
+    patterns = dict.fromkeys([f"{USUAL_TOPIC}/+", *own_topics])
+    blocks = [_HEAD + "".join(f"pattern write {topic.replace('+', '%u')}\n" for topic in patterns)]
     _take_over(mosquitto, {account.username for account in accounts.values()})
-    blocks += [
-        f"# {path.name}\n{path.read_text('utf-8-sig').strip()}\n"
+    own_rules = [
+        (path.name, path.read_text("utf-8-sig").strip())
         for path in sorted((mosquitto / "conf.d").glob(OWN_RULES))
     ]
+    rights: dict[str, list[str]] = {}
+    for name in password_file.own_names(password_file.read_lines(secrets)):
+        if not any(_has_rules(text, name) for _, text in own_rules):
+            rights[name] = [f"write {topic}" for topic in dict.fromkeys([USUAL_TOPIC, *shared_topics])]
+    for file, account in accounts.items():
+        name = account.username
+        used = [_under(name, topic) for topic in shared_topics] if file == file_of(name) else shared_topics
+        rights[name] = [f"write {topic}" for topic in dict.fromkeys([USUAL_TOPIC, *used])]
+    if LISTENER in accounts:
+        # It publishes only a probe, by which it finds out whether it may read.
+        rights[accounts[LISTENER].username] = ["readwrite #"]
+    blocks += [
+        "".join([f"user {name}\n", *(f"topic {right}\n" for right in its)]) for name, its in rights.items()
+    ]
+    blocks += [f"# {name}\n{text}\n" for name, text in own_rules]
     _write(secrets / RULES, "\n".join(blocks))
+
+
+def _under(name: str, topic_filter: str) -> str:
+    """Return the part of a topic filter that is a sensor's own: its name in place of the first wildcard."""
+    if "+" in topic_filter:
+        return topic_filter.replace("+", name, 1)
+    return topic_filter.replace("#", f"{name}/#")
+
+
+def _has_rules(rules: str, name: str) -> bool:
+    return any(line.split() == ["user", *name.split()] for line in rules.splitlines())
 
 
 def _take_over(mosquitto: Path, users: set[str]) -> None:
@@ -124,19 +153,3 @@ def _write(path: Path, text: str) -> None:
         with path.open("r+" if path.exists() else "w") as file:
             file.write(text)
             file.truncate()
-
-
-def _fits(password: str, line: str) -> bool:
-    """Return whether a line of the password file is that of a password."""
-    try:
-        _, kind, iterations, salt, stored = line.split("$")
-        expected = base64.b64decode(stored)
-        return kind == "7" and hmac.compare_digest(
-            _digest(password, base64.b64decode(salt), int(iterations)), expected
-        )
-    except ValueError:
-        return False
-
-
-def _digest(password: str, salt: bytes, iterations: int) -> bytes:
-    return hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations, _KEY_BYTES)

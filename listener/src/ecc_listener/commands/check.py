@@ -8,8 +8,8 @@ import argparse
 from difflib import get_close_matches
 from pathlib import Path
 
-from ecc_listener.commands import broker_files
-from ecc_listener.credentials import CredentialsError, read_web
+from ecc_listener.commands import broker_files, password_file
+from ecc_listener.credentials import Credentials, CredentialsError, read_web
 from ecc_listener.notifications.wording.texts import check_sentences
 from ecc_listener.settings import PREFIX, Settings, SettingsError, load, unknown_variables
 
@@ -28,7 +28,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(flags: dict[str, object], arguments: dict[str, object]) -> int:
     """Print each problem in one line, and return 2 if there is one. `flags` are settings, still unchecked."""
+    secrets, broker = arguments.get("secrets"), arguments.get("broker")
+    settings, accounts, problems = find_problems(flags, secrets if isinstance(secrets, Path) else None)
+    if settings is not None and not problems and isinstance(secrets, Path) and isinstance(broker, Path):
+        try:
+            broker_files.write_passwords(secrets, accounts.values())
+            broker_files.write_rules(secrets, broker, accounts, settings.mqtt_topics)
+        except (OSError, ValueError) as error:
+            problems.append(f"the broker's files can't be written: {error}")
+    for name in unknown_variables():
+        print(f"Note: {name} is not a setting and has no effect{_nearest(name)}")
+    for problem in problems:
+        print(problem)
+    return 2 if problems else 0
+
+
+def find_problems(
+    flags: dict[str, object], secrets: Path | None
+) -> tuple[Settings | None, dict[str, Credentials], list[str]]:
+    """Return settings, the broker's accounts by the names of their files, and one line for each problem."""
     settings: Settings | None = None
+    accounts: dict[str, Credentials] = {}
     problems: list[str] = []
     try:
         settings = load(flags, listening=True)
@@ -36,23 +56,21 @@ def main(flags: dict[str, object], arguments: dict[str, object]) -> int:
         problems += error.problems
     if wrong_sentence := check_sentences():
         problems.append(wrong_sentence)
-    secrets, broker = arguments.get("secrets"), arguments.get("broker")
-    if isinstance(secrets, Path):
+    if secrets is not None:
         accounts, wrong = broker_files.read_accounts(secrets)
         # The listener's own account is a setting, too, and checked above.
-        problems += [one for one in wrong if settings is not None or "mqtt_credentials" not in one]
+        problems += [one for one in wrong if settings is not None or broker_files.LISTENER not in one]
         problems += _web_problems(secrets)
-        if settings is not None and not problems and isinstance(broker, Path):
-            try:
-                broker_files.write_passwords(secrets, accounts.values())
-                broker_files.write_rules(secrets, broker, accounts, settings.mqtt_topics)
-            except (OSError, ValueError) as error:
-                problems.append(f"the broker's files can't be written: {error}")
-    for name in unknown_variables():
-        print(f"Note: {name} is not a setting and has no effect{_nearest(name)}")
-    for problem in problems:
-        print(problem)
-    return 2 if problems else 0
+        problems += _password_problems(secrets, accounts)
+    return settings, accounts, problems
+
+
+def _password_problems(secrets: Path, accounts: dict[str, Credentials]) -> list[str]:
+    try:
+        return password_file.find_problems(password_file.read_lines(secrets), accounts)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        return [f"secrets/{password_file.PASSWORDS} can't be read: {reason}"]
 
 
 def _web_problems(secrets: Path) -> list[str]:

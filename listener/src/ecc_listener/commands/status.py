@@ -223,7 +223,7 @@ def format_lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
     last = "none yet"
     if status.last_message_utc:
         by = status.last_sensor or "an unknown sensor"
-        last = f"{_when(status.last_message_utc, now)}, from {clean(by, _MAX_NAME)}"
+        last = f"{when(status.last_message_utc, now)}, from {clean(by, _MAX_NAME)}"
     count = f"{status.archives} archive{'s' if status.archives > 1 else ''}"
     archived = f", and {count} of {_megabytes(status.archive_bytes)}" if status.archives else ""
     shown = [
@@ -238,7 +238,7 @@ def format_lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
         f"Database      {_megabytes(status.database_bytes)}{archived}",
         *([f"Not shown     {_unreadable(status.unreadable_rows)}"] if status.unreadable_rows else []),
         f"Log           {_megabytes(status.log_bytes)}",
-        f"Backup        {_when(status.last_backup_utc, now) if status.last_backup_utc else 'none yet'}",
+        f"Backup        {when(status.last_backup_utc, now) if status.last_backup_utc else 'none yet'}",
         f"Mail          {status.mail}",
         *([f"Muted         {', '.join(status.muted[:_MANY_NOTICES])}"] if status.muted else []),
         "",
@@ -253,7 +253,7 @@ def format_lines(status: Status, now: datetime, *, colour: bool) -> list[str]:
         shown.append(
             f"{_label(sensor):<{width}}  {'  '.join(_number(value, 6, 1) for value in values)}"
             f"  {_number(sensor.battery_percent, 6)}  {_number(sensor.rssi_dbm, 4)}"
-            f"  {_when(sensor.last_utc, now)}"
+            f"  {when(sensor.last_utc, now)}"
         )
     if len(status.sensors) > _MANY_SENSORS:
         shown.append(f"and {len(status.sensors) - _MANY_SENSORS} more; --json lists all of them")
@@ -274,7 +274,8 @@ def _label(sensor: Sensor) -> str:
     return f"{name} ({clean(sensor.location, _MAX_NAME)})" if sensor.location else name
 
 
-def _when(utc: str, now: datetime) -> str:
+def when(utc: str, now: datetime) -> str:
+    """Return a time in local time, and how long ago that is."""
     moment = datetime.fromtimestamp(utc_us(utc[:19]) / 1e6, UTC)
     ago = max(timedelta(0), now - moment)
     local = moment.astimezone().strftime("%H:%M" if ago < timedelta(hours=12) else "%Y-%m-%d %H:%M")
