@@ -98,6 +98,21 @@ check_accounts() {
     grep '^Note:' <<<"$said" | sed 's/^/  /' || true
 }
 
+# check_hashes: let the broker itself judge hashes that nothing else here understands, because it stops at a wrong one
+check_hashes() {
+    local image answer
+    grep -qF ":\$argon2id\$" secrets/mosquitto_passwd || return 0
+    image=$(value MOSQUITTO_IMAGE)
+    # shellcheck disable=SC2016
+    answer=$(docker run --rm --network none --user "$(value PUID):$(value PGID)" \
+        --tmpfs /mosquitto/data:mode=1777 --volume "$PWD/secrets/mosquitto_passwd:/run/passwords:ro" \
+        --entrypoint sh "${image:-eclipse-mosquitto:2.1.2-alpine}" -c '
+            printf "listener 1883\nallow_anonymous false\npassword_file /run/passwords\n" >/mosquitto/data/conf
+            mosquitto -c /mosquitto/data/conf & sleep 1; kill $!; wait $!' 2>&1) ||
+        problem "The broker doesn't understand a hash in secrets/mosquitto_passwd: $(grep -i error <<<"$answer" | head -n 1)" \
+            "use hashes that begin with \$7\$ (mosquitto_passwd -H sha512-pbkdf2), then run the command again"
+}
+
 # Print the Debian mirror that this machine uses, or nothing.
 debian_mirror() {
     sed -nE 's/^(URIs: *|deb (\[[^]]*\] )?)(https?:[^ ]+\/debian\/?)( .*)?$/\3/p' \

@@ -9,7 +9,8 @@ from pydantic import SecretStr
 from ecc_listener.commands import password_file
 from ecc_listener.credentials import Credentials
 
-LONG_SALT = "A" * 88
+SALT, LONG_SALT, DIGEST = "A" * 16, "A" * 86 + "==", "A" * 86 + "=="
+SIX = f"$6${SALT}${DIGEST}"
 
 
 def account(name: str, word: str = "a word") -> Credentials:
@@ -46,7 +47,12 @@ def test_the_tool_of_mosquitto_can_work_on_what_is_written_here(tmp_path: Path) 
 
 
 def test_only_the_lines_of_removed_accounts_go() -> None:
-    foreign = ["# old broker", "fleet:$6$a$b", f"new:$7$1000${LONG_SALT}$b", "third:$argon2id$v=19$x$y"]
+    foreign = [
+        "# old broker",
+        f"fleet:{SIX}",
+        f"new:$7$1000${LONG_SALT}${DIGEST}",
+        "third:$argon2id$v=19$x$y",
+    ]
     written = [password_file.hash_line(account(name)) for name in ("ECCTH05", "ECCTH06")]
     updated = password_file.update([written[0], *foreign, written[1]], [account("ECCTH06")])
     assert updated == [*foreign, written[1]]
@@ -64,12 +70,16 @@ def test_a_line_of_an_earlier_version_follows_its_account_and_is_marked_from_the
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        (["fleet:plain"], "line 1 is not user:hash with a hash that begins with $6$, $7$, $argon2id$"),
+        (["fleet:$6$YWJj$" + DIGEST], "line 1 is not user:hash"),
+        (["fleet:$7$x$" + SALT + "$" + DIGEST], "line 1 is not user:hash"),
+        (["fleet:$6$" + SALT + "$YWJj"], "line 1 is not user:hash"),
+        (["fleet:$6$???$" + DIGEST], "line 1 is not user:hash"),
+        (["fleet:plain"], "line 1 is not user:hash with a whole hash that begins with $6$, $7$, $argon2id$"),
         (["# comment", "fleet"], "line 2 is not user:hash"),
-        ([":$6$a$b"], "line 1 is not user:hash"),
-        (["fleet:$6$a$b", "fleet:$6$a$b"], "line 2 is the second one of user fleet"),
+        ([f":{SIX}"], "line 1 is not user:hash"),
+        ([f"fleet:{SIX}", f"fleet:{SIX}"], "line 2 is the second one of user fleet"),
         (
-            ["sensor:$6$YQ==$Yg=="],
+            [f"sensor:{SIX}"],
             "line 1 gives user sensor another password than secrets/sensor_credentials: write the right",
         ),
     ],

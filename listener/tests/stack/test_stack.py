@@ -547,7 +547,10 @@ def test_the_password_file_of_an_earlier_broker_is_dropped_in(stack: Project) ->
     subprocess.run(
         ["mosquitto_passwd", "-b", "-c", made, "fleet", "old word"], check=True, capture_output=True
     )
-    salt, digest = base64.b64encode(b"salt"), base64.b64encode(hashlib.sha512(b"older wordsalt").digest())
+    salt, digest = (
+        base64.b64encode(b"twelve bytes"),
+        base64.b64encode(hashlib.sha512(b"older wordtwelve bytes").digest()),
+    )
     file.write_text(f"{made.read_text()}older:$6${salt.decode()}${digest.decode()}\n")
     restart = stack.run("make", "restart")
     assert restart.returncode == 0, restart.stdout + restart.stderr
@@ -570,6 +573,10 @@ WRONG = {
     ".env": ("ECC_TIMER_CHECK=soon\r\nECC_TIMER_CHEK=20\r\n", "timer_check: is not a number of minutes"),
     "secrets/gmail_credentials": ("one field", "has 1 fields instead of four"),
     "secrets/web_credentials": ("church", "secrets/web_credentials must have the form username,password"),
+    "secrets/mosquitto_passwd": (
+        "x:$argon2id$v=19$x\n",
+        "doesn't understand a hash in secrets/mosquitto_passwd",
+    ),
     "mosquitto/conf.d/wrong.conf": ("max_inflite_messages 3\n", "Unknown configuration variable"),
 }
 

@@ -21,6 +21,8 @@ _ITERATIONS = 1009
 _ITERATIONS_BEFORE, _SALT_BYTES = 1000, 12
 """Of lines written by earlier versions; `mosquitto_passwd` takes a longer salt with 1000 iterations."""
 _KEY_BYTES = 64
+_SALTS_BYTES = (12, 64)
+"""Mosquitto 2.1 stops at a hash with a salt of another length."""
 _HASHES = ("$6$", "$7$", "$argon2id$")
 
 
@@ -55,9 +57,9 @@ def find_problems(lines: Iterable[str], accounts: dict[str, Credentials]) -> lis
             continue
         name, _, stored = line.partition(":")
         where = f"secrets/{PASSWORDS}, line {number}"
-        if not name or not stored.startswith(_HASHES):
+        if not name or not _is_hash(stored):
             problems.append(
-                f"{where} is not user:hash with a hash that begins with {', '.join(_HASHES)};"
+                f"{where} is not user:hash with a whole hash that begins with {', '.join(_HASHES)};"
                 " mosquitto_passwd -U FILE hashes the passwords of a file that has none yet"
             )
         elif name in seen:
@@ -135,6 +137,22 @@ def _is_from_secrets(line: str) -> bool:
             before = iterations == str(_ITERATIONS_BEFORE) and len(salt) == _SALT_BYTES * 4 // 3
             return before or iterations == str(_ITERATIONS)
     return False
+
+
+def _is_hash(stored: str) -> bool:
+    """Return whether a broker understands a hash, as far as that can be known without the broker."""
+    try:
+        match stored.split("$"):
+            case ["", "7", iterations, salt, digest]:
+                parts, is_whole = (salt, digest), int(iterations) > 0
+            case ["", "6", salt, digest]:
+                parts, is_whole = (salt, digest), True
+            case _:
+                return stored.startswith(_HASHES[-1])
+        salt_bytes, digest_bytes = (len(base64.b64decode(part, validate=True)) for part in parts)
+    except ValueError:
+        return False
+    return is_whole and salt_bytes in _SALTS_BYTES and digest_bytes == _KEY_BYTES
 
 
 def _pbkdf2(account: Credentials, salt: bytes, iterations: int) -> bytes:
