@@ -347,3 +347,10 @@ def test_a_restart_knows_how_often_something_began(time: Time) -> None:
     time.begins("A", kind="too_cold")
     time.passes(MINUTE)
     assert time.policy.pending["too_cold", "A"].details["times"] == 3
+
+
+def test_what_no_mail_could_tell_keeps_nothing_else_from_being_told(time: Time) -> None:
+    time.begins("", kind="mail")
+    time.passes(2 * MINUTE)
+    time.begins("A")
+    assert time.passes(2 * MINUTE) == [[("new", "A")]]
