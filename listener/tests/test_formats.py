@@ -149,7 +149,7 @@ def test_a_rejected_message_is_decoded_again_by_its_topic(broker: Mosquitto, lis
 @pytest.mark.parametrize(
     ("topics", "problem"),
     [
-        ("a=zigbee", "mqtt_topics: 'zigbee' is not a format; allowed are form, zigbee2mqtt"),
+        ("a=zigbee", "mqtt_topics: 'zigbee' is not a format; allowed are form, own, zigbee2mqtt"),
         ("a=json", "json_mapping_file_path: "),
     ],
 )
