@@ -400,3 +400,16 @@ def test_a_renamed_and_calibrated_sensor_is_one_room_with_corrected_values(house
     [sensor] = program(viewer, address)["sensors"]
     assert sensor["temperature_f"]["mean"] == [78.5, 68.5, 71.95, 71.95]
     assert "ECCTH01" not in text_of(viewer.get("/history"))
+
+
+def test_of_too_many_sensors_the_newest_are_shown(house: House) -> None:
+    house.stored(
+        *(
+            (house.now_us - 3_000 * MINUTE_US + number, READING._replace(sensor_name=f"A{number}"))
+            for number in range(1_100)
+        ),
+        (house.now_us, READING._replace(sensor_name="ZZ newest")),
+    )
+    names = {room["sensor"] for room in program(house.viewer(), "/api/rooms")["rooms"]}
+    assert len(names) == 1_000
+    assert {"ZZ newest", "ECCTH01", "A1099"} <= names

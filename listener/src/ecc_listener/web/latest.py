@@ -23,8 +23,9 @@ _MAX_ROOMS = 1_000
 _LATEST = """
     SELECT sensorName, recordWrittenUTC, temperatureF, relHumidityPercent, dewPointF,
         battVoltage, battPercent, apRSSI, location
-    FROM ECCLatest LIMIT ?
+    FROM ECCLatest ORDER BY recordWrittenUTC DESC LIMIT ?
 """
+"""The newest first: invented names must not hide real rooms."""
 _BETWEEN = "FROM ECCTempHum WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ?"
 _KNOWN = f"{_BETWEEN} AND temperatureF IS NOT NULL ORDER BY recordWrittenUTC"
 _ENDS = f"SELECT min(temperatureF), max(temperatureF) {_BETWEEN}"
