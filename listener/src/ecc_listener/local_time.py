@@ -1,7 +1,7 @@
 """The time zone of this machine, and times and durations as text."""
 
 import os
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,11 @@ def local_zone() -> tzinfo:
 def local(time_us: int, zone: tzinfo) -> datetime:
     """Return microseconds since 1970 as a local time."""
     return datetime.fromtimestamp(time_us // 1_000_000, UTC).astimezone(zone)
+
+
+def midnight_us(day: date, zone: tzinfo) -> int:
+    """Return the local midnight at which a day begins, in microseconds since 1970."""
+    return int(datetime.combine(day, time(), zone).astimezone(UTC).timestamp()) * 1_000_000
 
 
 def day_and_time(time_us: int, now_us: int, zone: tzinfo) -> str:

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from ecc_listener.backup.schedule import DailyBackup
 from ecc_listener.clock import Now
+from ecc_listener.digest.schedule import DigestSchedule
 from ecc_listener.health import Health, utc_iso
 from ecc_listener.heartbeat import HealthFile, Watchdog
 from ecc_listener.history.rollup_writer import RollupWriter
@@ -19,7 +20,6 @@ from ecc_listener.monitoring.monitor import Faults, Monitor
 from ecc_listener.mqtt.session import Session
 from ecc_listener.notifications import message, outbox
 from ecc_listener.notifications.channels import read_channels
-from ecc_listener.notifications.digest.schedule import DigestSchedule
 from ecc_listener.notifications.fallback import FallbackMail
 from ecc_listener.notifications.sender import Sender
 from ecc_listener.settings import Settings, read_decoder
@@ -57,7 +57,7 @@ class PeriodicTasks:
         )
         self.sender = Sender(channels, store)
         self.fallback = FallbackMail(channels, store, settings.timer_check // timedelta(microseconds=1), zone)
-        self.digest = DigestSchedule(settings, store, zone, lambda: self.monitor.limits.corrections)
+        self.digest = DigestSchedule(settings, store, zone)
         self.rejected = RejectedUpkeep(store, read_decoder(settings).decode, settings.max_quarantine_days)
         self.archiver = Archiver(store, settings.max_database_size)
         self.rollups = RollupWriter(settings.database_file_path)

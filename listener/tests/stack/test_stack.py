@@ -384,12 +384,13 @@ def test_the_digest_is_written_in_the_container(stack: Project) -> None:
     needs = {
         "database": "/data/db/ECCTempHum.sqlite3",
         "backup_folder": "/data/backup",
+        "limits_file": "/data/db/ECCMQTTIoT_Limits.ini",
         "monday": str(today - timedelta(days=today.weekday())),
         "now_us": time.time_ns() // 1000,
     }
     command = ["docker", "exec", "--interactive", stack.container("listener")]
     written = subprocess.run(
-        [*command, "python3", "-m", "ecc_listener.notifications.digest.process"],
+        [*command, "python3", "-m", "ecc_listener.digest.process"],
         input=json.dumps(needs),
         capture_output=True,
         text=True,

@@ -3,8 +3,9 @@
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from ecc_listener.digest.content import Room
 from ecc_listener.history.rollups import Bucket
-from ecc_listener.notifications.digest.content import Room, midnight_us
+from ecc_listener.local_time import midnight_us
 
 ZONE = ZoneInfo("America/New_York")
 MONDAY = date(2026, 11, 16)

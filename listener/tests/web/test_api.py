@@ -40,6 +40,8 @@ def test_the_document_has_every_address_of_the_api_and_no_other(house: House) ->
         ("/api/events", "/events"),
         ("/api/system", "/system"),
         ("/api/history?sensor=ECCTH01&start=2026-01-01&end=2026-01-02", "/history"),
+        ("/api/month?month=2026-01", "/month"),
+        ("/api/month?month=2020-01", "/month"),
         ("/api/history?sensor=bare&start=2020-01-01&end=2026-01-02", "/history"),
     ],
 )

@@ -34,10 +34,12 @@ HOSTILE = {
 }
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESK: ViewportSize = {"width": 1920, "height": 1080}
-VIEWS = ("/", "/history?sensor=ECCTH01&sensor=ECCTH02", "/events", "/system", "/api")
+START = datetime.now(UTC)
+MONTH = f"/month?month={START - timedelta(days=1):%Y-%m}"
+"""A month in which the rooms have sent."""
+VIEWS = ("/", "/history?sensor=ECCTH01&sensor=ECCTH02", MONTH, "/events", "/system", "/api")
 SILENT = (timedelta(days=2), timedelta(days=2, hours=12))
 """How long ago ECCTH02 fell silent and was heard again."""
-START = datetime.now(UTC)
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE_MS)
@@ -389,6 +391,42 @@ def test_paper_gets_the_charts_alone_and_dark_on_white(browser: Browser, site: S
     assert found[255, 255, 255] > 0.8 * width * height
     assert drawn(found, (0x00, 0x60, 0xA8)) > width / 2
     assert drawn(found, (0xC0, 0x44, 0x00)) > width / 2
+
+
+def test_the_month_is_a_click_away_and_prints_as_tables_alone(window: Visit, tmp_path: Path) -> None:
+    page = window.go("/")
+    page.get_by_role("link", name="Month").click()
+    page.locator("select[name=month]").select_option(MONTH[-7:])
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile(re.escape(MONTH)))
+    expect(page.get_by_role("table")).to_have_count(3)
+    expect(page.get_by_role("table", name="Temperature in °F")).to_contain_text("Nave")
+    row = page.get_by_role("table", name="Readings").get_by_role("row").filter(has_text="Office")
+    expect(row.get_by_role("rowheader")).to_contain_text("ECCTH01")
+    page.evaluate("window.print = () => { window.isPrinted = true; }")
+    page.get_by_role("button", name="Print").click()
+    assert page.evaluate("window.isPrinted")
+    page.emulate_media(media="print", color_scheme="dark")
+    for hidden in ".months", "nav", ".units":
+        expect(page.locator(hidden)).to_be_hidden()
+    expect(page.get_by_role("table", name="Temperature in °F")).to_be_visible()
+    page.pdf(path=tmp_path / "month.pdf", prefer_css_page_size=True)
+    tools = (
+        ["pdftotext", "-layout", "month.pdf", "-"],
+        ["pdfinfo", "month.pdf"],
+        ["pdftoppm", "-r", "60", "-png", "-l", "1", "month.pdf", "month"],
+    )
+    text, size, _ = (
+        subprocess.run(tool, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        for tool in tools
+    )
+    assert "Temperature in °F" in text
+    assert "A4" in size
+    (paper,) = tmp_path.glob("month-*.png")
+    with Image.open(paper) as picture:
+        found = {colour: count for count, colour in picture.convert("RGB").getcolors(1 << 24) or []}
+        width, height = picture.size
+    assert found[255, 255, 255] > 0.8 * width * height
 
 
 def drawn(found: dict[Any, int], colour: tuple[int, int, int]) -> int:

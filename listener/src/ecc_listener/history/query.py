@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ecc_listener.history import rollups
-from ecc_listener.history.rollups import STEP_US, Aggregate, Bucket, RollupFile, RollupFileError, Step
+from ecc_listener.history.rollups import STEP_US, Aggregate, Bucket, RollupFile, RollupFileError, Source, Step
 from ecc_listener.readings.corrections import NO_CORRECTIONS, Corrections, Offsets
 from ecc_listener.storage import files as data_files
 from ecc_listener.storage.connection import StoreError, connect_readonly, open_readonly, utc_text, utc_us
@@ -45,7 +45,13 @@ _FIELD_AGGREGATES = (
 _COUNT = f"SELECT count(*) {_WITHIN}"
 _AGGREGATES = f"SELECT substr(recordWrittenUTC, 1, 13), {rollups.AGGREGATE_SQL} {_WITHIN} GROUP BY 1"
 # Readings since the rollup file was updated: few rows, found by their number, not by the index.
-_LATER_AGGREGATES = _AGGREGATES.replace("sensorName =", "rowid > ? AND +sensorName =")
+_LATER_AGGREGATES = (
+    f"SELECT sensorName, substr(recordWrittenUTC, 1, 13), {rollups.AGGREGATE_SQL} FROM ECCTempHum"
+    " WHERE rowid > ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ? AND +sensorName IN ({})"
+    " GROUP BY 1, 2"
+)
+_MAX_NAMES = 500
+"""Names in one query."""
 
 
 class Row(NamedTuple):
@@ -124,6 +130,24 @@ class History:
         """
         names = {span.sensor for spans in self._spans().values() for span in spans}
         return sorted({self._corrections.present_name(name) for name in names})
+
+    def seen_us(self, start_us: int, end_us: int) -> dict[str, int]:
+        """Return for each sensor with readings around a time for how long of it, in microseconds.
+
+        That is from its first to its last reading in any file; there may be none in between.
+
+        Raises:
+            StoreError: the live file can't be read.
+
+        """
+        seen: dict[str, int] = {}
+        for spans in self._spans().values():
+            for span in spans:
+                first_us, last_us = max(start_us, utc_us(span.first_utc)), min(end_us, utc_us(span.last_utc))
+                if first_us <= last_us and first_us < end_us:
+                    name = self._corrections.present_name(span.sensor)
+                    seen[name] = seen.get(name, 0) + last_us - first_us
+        return seen
 
     def readings(self, sensors: Sequence[str] | None, start_us: int, end_us: int) -> Iterator[Row]:
         """Yield the readings of some sensors (None: all) from `start_us` to before `end_us`, by time.
@@ -211,15 +235,30 @@ class History:
             StoreError: a file can't be read.
 
         """
+        return self.rollups_of([sensor], start_us, end_us, step)[sensor]
+
+    def rollups_of(
+        self, sensors: Sequence[str], start_us: int, end_us: int, step: Step
+    ) -> dict[str, list[Bucket]]:
+        """Return what `rollups` does for each of some sensors; each file is opened once.
+
+        Raises:
+            StoreError: a file can't be read.
+
+        """
         step_us = STEP_US[step]
         start_us, end_us = start_us // step_us * step_us, -(-end_us // step_us) * step_us
         rollup_file: RollupFile | None
         try:
             with closing(RollupFile(self._database)) as rollup_file:
-                found = self._aggregates(sensor, start_us, end_us, step, rollup_file)
+                found = self._aggregates(sensors, start_us, end_us, step, rollup_file)
         except RollupFileError:
-            found = self._aggregates(sensor, start_us, end_us, step, None)
-        buckets = [rollups.bucket(start * step_us, found[start]) for start in sorted(found)]
+            found = self._aggregates(sensors, start_us, end_us, step, None)
+        return {sensor: self._buckets(sensor, found, step_us) for sensor in sensors}
+
+    def _buckets(self, sensor: str, found: dict[str, dict[int, Aggregate]], step_us: int) -> list[Bucket]:
+        aggregates = found.get(self._corrections.present_name(sensor), {})
+        buckets = [rollups.bucket(start * step_us, aggregates[start]) for start in sorted(aggregates)]
         offsets = self._corrections.offsets(sensor)
         return [_corrected(one, offsets) for one in buckets] if any(offsets) else buckets
 
@@ -251,27 +290,30 @@ class History:
         ]
 
     def _aggregates(
-        self, sensor: str, start_us: int, end_us: int, step: Step, rollup_file: RollupFile | None
-    ) -> dict[int, Aggregate]:
+        self, sensors: Sequence[str], start_us: int, end_us: int, step: Step, rollup_file: RollupFile | None
+    ) -> dict[str, dict[int, Aggregate]]:
+        """Return the aggregates of each sensor by its present name."""
         per_step = STEP_US[step] // STEP_US["hour"]
         within = _bound(start_us), _bound(end_us)
+        present_name = self._corrections.present_name
 
-        def read() -> dict[int, Aggregate]:
-            found: dict[int, Aggregate] = {}
-            for path, name in self._stored_names([sensor], *within):
+        def read() -> dict[str, dict[int, Aggregate]]:
+            found: dict[str, dict[int, Aggregate]] = {}
+            for path, group in groupby(self._stored_names(sensors, *within), itemgetter(0)):
+                names = [name for _, name in group]
                 with closing(connect_readonly(path)) as connection:
                     source = rollup_file.source(connection) if rollup_file else None
                     if rollup_file and source:
-                        added = rollup_file.aggregates(name, source, start_us, end_us, step)
-                        for start, *aggregate in added:
-                            rollups.add(found, start, tuple(aggregate))
-                        rows = connection.execute(_LATER_AGGREGATES, (source.done_rowid, name, *within))
-                    else:
-                        rows = connection.execute(_AGGREGATES, (name, *within))
-                    for text, *aggregate in rows:
+                        for name in names:
+                            sums = found.setdefault(present_name(name), {})
+                            added = rollup_file.aggregates(name, source, start_us, end_us, step)
+                            for start, *aggregate in added:
+                                rollups.add(sums, start, tuple(aggregate))
+                    for name, text, *aggregate in _not_added(connection, source, names, within):
                         hour = rollups.hour_number(text)
                         if hour is not None:
-                            rollups.add(found, hour // per_step, tuple(aggregate))
+                            sums = found.setdefault(present_name(name), {})
+                            rollups.add(sums, hour // per_step, tuple(aggregate))
             return found
 
         return data_files.steadily(self._database, read)
@@ -315,6 +357,21 @@ def _corrected(bucket: Bucket, offsets: Offsets) -> Bucket:
     start_us, count, *values = bucket
     how = (offsets.temperature, offsets.humidity, offsets.dew_point)
     return Bucket(start_us, count, *(how[at // 3](value) for at, value in enumerate(values)))
+
+
+def _not_added(
+    connection: sqlite3.Connection, source: Source | None, names: Sequence[str], within: tuple[str, str]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield (name, hour, *aggregate) of the rows of some sensors that are not in the rollup file."""
+    if source is None:
+        for name in names:
+            for row in connection.execute(_AGGREGATES, (name, *within)):
+                yield name, *row
+        return
+    for first in range(0, len(names), _MAX_NAMES):
+        some = names[first : first + _MAX_NAMES]
+        query = _LATER_AGGREGATES.format(", ".join("?" * len(some)))
+        yield from connection.execute(query, (source.done_rowid, *within, *some))
 
 
 def _bound(time_us: int) -> str:

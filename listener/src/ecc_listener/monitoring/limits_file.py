@@ -74,6 +74,19 @@ frozen = 6 h
 """
 
 
+def read_limits(path: Path) -> LimitsFile:
+    """Return what a limits file says now, without mutes; as delivered if there is none that can be read."""
+    try:
+        return LimitsFile(_text(path))
+    except (OSError, ValueError):
+        return LimitsFile(EXAMPLE)
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_MAX_BYTES).decode("utf-8-sig")
+
+
 class WatchedFile:
     """One limits file; `limits` is its newest valid content."""
 
@@ -115,9 +128,7 @@ class WatchedFile:
             if seen == self._seen:
                 return False
             self._seen = seen
-            with self.path.open("rb") as file:
-                text = file.read(_MAX_BYTES).decode("utf-8-sig")
-            self.limits = LimitsFile(text, self.limits)
+            self.limits = LimitsFile(_text(self.path), self.limits)
             self.problems = tuple(self.limits.problems)
         except FileNotFoundError:
             return self._fall_back()

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ecc_listener.monitoring.limits import FIELD_KINDS, LimitsFile
+from ecc_listener.monitoring.limits import FIELD_KINDS
+from ecc_listener.monitoring.limits_file import read_limits
 from ecc_listener.notifications import table
 from ecc_listener.notifications.notice import KINDS, Notice
 from ecc_listener.notifications.wording.texts import describe
@@ -15,8 +16,6 @@ from ecc_listener.web.reader import reading
 
 MAX_NOTICES = 200
 """The newest ones of one sensor in one response."""
-MAX_BYTES = 1_000_000
-"""The size of a limits file that is read."""
 _LIMITED = {
     "too_cold": "temperature_f",
     "too_hot": "temperature_f",
@@ -27,12 +26,7 @@ _LIMITED = {
 
 def limits(path: Path, name: str, location: str | None) -> list[dict[str, Any]]:
     """Return the limits that can be drawn; none if the limits file can't be read."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES).decode("utf-8-sig")
-    except (OSError, ValueError):
-        return []
-    found = LimitsFile(text).of(name, location) or {}
+    found = read_limits(path).of(name, location) or {}
     limited = [(kind, kind, measure) for kind, measure in _LIMITED.items() if kind in found]
     # Of a further number, such as `above co2_ppm`; its field is in lower case.
     for kind in found:

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from ecc_listener.credentials import Credentials
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError
-from ecc_listener.web import api, events, history, live, metrics, rooms, system, units
+from ecc_listener.web import api, events, history, live, metrics, month, rooms, system, units
 from ecc_listener.web.auth import BasicAuth
 from ecc_listener.web.backup_folder import BackupFolder
 from ecc_listener.web.responses import problem
@@ -36,6 +36,7 @@ _ROUTES: list[BaseRoute] = [
     *api.ROUTES,
     *units.ROUTES,
     *history.ROUTES,
+    *month.ROUTES,
     *metrics.ROUTES,
     Route("/health", lambda _request: PlainTextResponse("ok")),
     Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),

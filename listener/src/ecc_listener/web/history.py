@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ecc_listener.history.query import History
+from ecc_listener.monitoring import comfort
 from ecc_listener.storage.connection import StoreError, utc_us
 from ecc_listener.web import csv
 from ecc_listener.web.annotations import described, limits, notices
@@ -25,7 +26,6 @@ from ecc_listener.web.responses import data, page, preferences_of, wants_json
 from ecc_listener.web.series import MAX_POINTS, MEASURES, Series, Wanted, series
 from ecc_listener.web.snapshot import Snapshot
 
-COMFORT_HUMIDITY_PERCENT = (40, 60)
 RANGES = ("day", "week", "month", "year", "all")
 _SHOWN = {"temperature": "Temperature", "humidity": "Humidity", "dew_point": "Dew point"}
 _MAX_SHOWN = 24
@@ -99,7 +99,7 @@ def api(request: Request) -> Response:
         {
             "start_utc": utc_iso(query.start_us),
             "end_utc": utc_iso(query.end_us),
-            "comfort_humidity_percent": COMFORT_HUMIDITY_PERCENT,
+            "comfort_humidity_percent": comfort.USUAL[2:],
             "sensors": sensors,
         }
     )

@@ -17,7 +17,13 @@ from ecc_listener import __version__
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.web.preferences import UNITS, Preferences, ago, iso, preferences, size, utc_iso_us
 
-VIEWS = (("/", "Rooms"), ("/history", "History"), ("/events", "Events"), ("/system", "System"))
+VIEWS = (
+    ("/", "Rooms"),
+    ("/history", "History"),
+    ("/month", "Month"),
+    ("/events", "Events"),
+    ("/system", "System"),
+)
 """The views in the page's navigation."""
 
 _templates = Environment(

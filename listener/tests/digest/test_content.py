@@ -3,17 +3,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ecc_listener.notifications.digest.content import (
+from ecc_listener.digest.content import (
     Room,
     Week,
     compose,
     due,
     latest,
-    midnight_us,
-    missing,
+    missing_in,
+    month_due,
     names,
-    points,
 )
+from ecc_listener.history.figures import points
+from ecc_listener.local_time import midnight_us
 from support.digests import DAY_US, HOUR_US, MONDAY, START_US, ZONE, hours, room
 
 END_US = midnight_us(MONDAY + timedelta(days=7), ZONE)
@@ -95,13 +96,13 @@ def test_the_first_week_is_the_one_that_is_over() -> None:
 )
 def test_missing_is_what_usually_comes(counts: list[int], before: list[int], number: int) -> None:
     one = room(hours=hours(START_US, *counts), hours_before=hours(START_US - 7 * DAY_US, *before))
-    assert missing(one, START_US, END_US) == number
+    assert missing_in(one, START_US, END_US) == number
 
 
 def test_a_zone_whose_days_begin_at_half_past_misses_nothing() -> None:
     start_us = midnight_us(MONDAY, ZoneInfo("Asia/Kolkata"))
     whole = hours(start_us + HOUR_US // 2, *[6] * 167)
-    assert missing(room(hours=whole), start_us, start_us + 7 * DAY_US) == 0
+    assert missing_in(room(hours=whole), start_us, start_us + 7 * DAY_US) == 0
 
 
 def test_an_hour_without_a_value_is_left_out() -> None:
@@ -160,3 +161,19 @@ def test_hostile_names_are_only_text() -> None:
 
 def test_times_are_of_the_zone() -> None:
     assert midnight_us(MONDAY, ZONE) == int(datetime(2026, 11, 16, 5, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("monday", "first"),
+    [
+        (date(2026, 11, 23), None),
+        (date(2026, 11, 30), date(2026, 11, 1)),
+        (date(2026, 12, 7), None),
+        # Sent on Monday the first, and on Monday the seventh.
+        (date(2026, 5, 25), date(2026, 5, 1)),
+        (date(2026, 8, 31), date(2026, 8, 1)),
+        (date(2025, 12, 29), date(2025, 12, 1)),
+    ],
+)
+def test_the_month_is_in_the_digest_of_its_first_monday(monday: date, first: date | None) -> None:
+    assert month_due(monday) == first

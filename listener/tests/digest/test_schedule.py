@@ -8,12 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from ecc_listener.digest.schedule import DigestSchedule
+from ecc_listener.local_time import midnight_us
 from ecc_listener.notifications import outbox, table
-from ecc_listener.notifications.digest.content import midnight_us
-from ecc_listener.notifications.digest.schedule import DigestSchedule
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.notice import Notice
-from ecc_listener.readings.corrections import Corrections, Offsets
 from ecc_listener.readings.form import decode
 from ecc_listener.settings import Settings, load
 from ecc_listener.storage.quarantine import Arrival, Rejected
@@ -31,7 +30,13 @@ SEVEN_US = START_US + 7 * DAY_US + 7 * HOUR_US
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("TZ", "UTC")
-    return load({"database_file_path": tmp_path / "db", "backup_folder": tmp_path / "backup"})
+    return load(
+        {
+            "database_file_path": tmp_path / "db",
+            "backup_folder": tmp_path / "backup",
+            "limits_file_path": tmp_path / "limits.ini",
+        }
+    )
 
 
 @pytest.fixture
@@ -159,8 +164,8 @@ def test_a_renamed_and_calibrated_sensor_is_one_room(settings: Settings, store: 
     fill(store)
     new = decode(OFFICE)._replace(sensor_name="ECCTH09", location="Nave", temperature_f=51.5)
     store.commit(Burst(2, [Arrival(SEVEN_US - 2 * DAY_US, new)], [], []), 0)
-    corrections = Corrections({"ECCTH09": ["ECCTH02"]}, {"eccth09": Offsets(temperature_f=-1.5)})
-    digest_schedule = DigestSchedule(settings, store, ZONE, lambda: corrections)
+    settings.limits_file_path.write_text("[ECCTH09]\nwas = ECCTH02\noffset temperature = -1.5 °F\n")
+    digest_schedule = DigestSchedule(settings, store, ZONE)
     digest_schedule.tick(SEVEN_US - 7 * DAY_US)
     turn(digest_schedule, SEVEN_US, lambda: digests(store))
     (message,) = digests(store)
@@ -168,3 +173,26 @@ def test_a_renamed_and_calibrated_sensor_is_one_room(settings: Settings, store: 
     text = " ".join(message.plain.split())
     assert "Nave 48.5 (9.2) 48.5 (9.2) 50.0 (10.0)" in text
     assert "Nave 865 144 8 %, low" in text
+
+
+def test_the_first_digest_of_a_month_has_the_month(settings: Settings, store: Store) -> None:
+    settings.limits_file_path.write_text("[Nave]\ntoo cold = 45 F\n")
+    office = decode(OFFICE)
+    nave = office._replace(sensor_name="ECCTH02", location="Nave", temperature_f=50.0)
+    start_us, end_us = (midnight_us(date(2026, month, 1), ZONE) for month in (11, 12))
+    times = range(start_us, end_us, 10 * MINUTE_US)
+    sent = enumerate((office, nave))
+    arrivals = [Arrival(at_us + number, one) for number, one in sent for at_us in times]
+    store.commit(Burst(1, arrivals, [], []), 0)
+    digest_schedule = installed(settings, store)
+    turn(digest_schedule, SEVEN_US + 7 * DAY_US, lambda: digests(store))
+    turn(digest_schedule, SEVEN_US + 14 * DAY_US, lambda: len(digests(store)) == 2)
+    without, message = digests(store)
+    assert "November" not in without.plain
+    text = " ".join(message.plain.split())
+    assert "November 2026: temperature in °F (°C)" in text
+    # The office is comfortable by the usual band, and the nave by its own limit.
+    assert "Nave 50.0 (10.0) 50.0 (10.0) 50.0 (10.0) 0" in text
+    assert "November 2026: humidity in % lowest mean highest hours outside Nave 39 39 39 720" in text
+    assert "November 2026: readings received missing Nave 4,320 0 Office 4,320 0" in text
+    assert "/month?month=2026-11" in text

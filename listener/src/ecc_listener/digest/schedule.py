@@ -6,15 +6,14 @@ import logging
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, tzinfo
 from functools import partial
 
+from ecc_listener.digest import content
 from ecc_listener.notifications import outbox
-from ecc_listener.notifications.digest import content
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.worker import Worker
-from ecc_listener.readings.corrections import NO_CORRECTIONS, Corrections
 from ecc_listener.settings import Settings
 from ecc_listener.storage.store import Store
 
@@ -34,10 +33,8 @@ class DigestSchedule:
         settings: Settings,
         store: Store,
         zone: tzinfo,
-        corrections: Callable[[], Corrections] = lambda: NO_CORRECTIONS,
     ) -> None:
-        """Prepare; the first tick starts it. `corrections` returns the names and offsets of sensors."""
-        self._corrections = corrections
+        """Prepare; the first tick starts it."""
         self._settings = settings
         self._store = store
         self._zone = zone
@@ -78,11 +75,10 @@ class DigestSchedule:
         # If it fails now, it is tried again later.
         self._next_look_us = now_us + _TRY_EVERY_US
         self._monday = monday
-        corrections = self._corrections()
         needs = {
             "database": str(self._settings.database_file_path.absolute()),
             "backup_folder": str(self._settings.backup_folder.absolute()),
-            "corrections": [corrections.former, corrections.by_name],
+            "limits_file": str(self._settings.limits_file_path.absolute()),
             "monday": monday.isoformat(),
             "now_us": now_us,
         }
@@ -92,7 +88,7 @@ class DigestSchedule:
 
 def write(needs: str) -> Iterator[Message]:
     """Write the digest in a separate process."""
-    command = [sys.executable, "-m", "ecc_listener.notifications.digest.process"]
+    command = [sys.executable, "-m", "ecc_listener.digest.process"]
     try:
         done = subprocess.run(
             command, input=needs, capture_output=True, text=True, timeout=_DONE_WITHIN_S, check=True

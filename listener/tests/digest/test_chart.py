@@ -3,9 +3,10 @@ from io import BytesIO
 
 from PIL import Image
 
+from ecc_listener.digest import chart
+from ecc_listener.digest.content import Room
 from ecc_listener.history.rollups import Bucket
-from ecc_listener.notifications.digest import chart
-from ecc_listener.notifications.digest.content import Room, midnight_us
+from ecc_listener.local_time import midnight_us
 from support.digests import DAY_US, MONDAY, START_US, ZONE, hours, room
 
 DAYS = [midnight_us(MONDAY + timedelta(days=number), ZONE) for number in range(8)]

@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ecc_listener.notifications.digest.content import Point, Room, points
+from ecc_listener.digest.content import Room
+from ecc_listener.history.figures import Point, points
 
 MAX_ROOMS = 12
 

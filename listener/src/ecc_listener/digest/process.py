@@ -1,4 +1,4 @@
-"""Write the digest of a week: `python -m ecc_listener.notifications.digest.process`.
+"""Write the digest of a week: `python -m ecc_listener.digest.process`.
 
 Standard input is a JSON object with what it needs, standard output one with the message. It is a separate
 process, because drawing takes half as much memory as the listener, and reading a week takes time.
@@ -17,20 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from ecc_listener.backup.create import newest_backup_time
+from ecc_listener.digest import chart
+from ecc_listener.digest.content import MAX_ROOMS, Room, Week, compose, month_due, names
+from ecc_listener.history.month import calendar_month, with_rooms
 from ecc_listener.history.query import History
-from ecc_listener.local_time import day_and_time, local_zone
-from ecc_listener.notifications.digest import chart
-from ecc_listener.notifications.digest.content import MAX_ROOMS, Room, Week, compose, midnight_us, names
+from ecc_listener.local_time import day_and_time, local_zone, midnight_us
+from ecc_listener.monitoring.comfort import ComfortBands
+from ecc_listener.monitoring.limits_file import read_limits
 from ecc_listener.notifications.notice import KINDS
 from ecc_listener.notifications.table import open_now
 from ecc_listener.notifications.wording.texts import describe
-from ecc_listener.readings.corrections import Corrections, Offsets
 from ecc_listener.storage.connection import connect_readonly, utc_text
 from ecc_listener.storage.files import archives
 from ecc_listener.storage.quarantine import REALLY_REJECTED
 
 _PR_SET_PDEATHSIG = 1
 _MAX_OPEN = 20
+_MAX_KNOWN = 1_000
+_LOCATIONS = "SELECT sensorName, location FROM ECCLatest ORDER BY recordWrittenUTC DESC LIMIT ?"
 
 
 def main() -> None:
@@ -53,6 +57,7 @@ def gather(request: dict[str, Any], zone: tzinfo) -> Week:
     database, monday = Path(request["database"]), date.fromisoformat(request["monday"])
     start_us, end_us = midnight_us(monday, zone), midnight_us(monday + timedelta(days=7), zone)
     with closing(connect_readonly(database)) as connection:
+        every = connection.execute(_LOCATIONS, (_MAX_KNOWN,)).fetchall()
         known = connection.execute(
             "SELECT recordWrittenUTC, sensorName, location, battPercent FROM ECCLatest"
             " WHERE recordWrittenUTC >= ?",
@@ -65,8 +70,8 @@ def gather(request: dict[str, Any], zone: tzinfo) -> Week:
             f"SELECT count(*) FROM ECCRejected WHERE receivedUTC BETWEEN ? AND ? AND {REALLY_REJECTED}",
             (utc_text(start_us), utc_text(end_us)),
         ).fetchone()[0]
-    former, offsets = request.get("corrections", ({}, {}))
-    corrections = Corrections(former, {name: Offsets(*values) for name, values in offsets.items()})
+    limits = read_limits(Path(request["limits_file"]))
+    corrections = limits.corrections
     history = History(database, corrections)
     # The newest one comes last, and is what the sensor is like now.
     rows = {corrections.present_name(name): rest for _, name, *rest in sorted(known)}
@@ -86,7 +91,13 @@ def gather(request: dict[str, Any], zone: tzinfo) -> Week:
     if len(words) > _MAX_OPEN:
         headlines.append(f"and {len(words) - _MAX_OPEN} more; the page and `make status` show them")
     advice = words[0].advice if words else None
-    return Week(monday, rooms, len(newest) - len(rooms), system, headlines, advice)
+    month, first = None, month_due(monday)
+    if first:
+        # The newest one comes last.
+        locations = {corrections.present_name(name): location for name, location in reversed(every)}
+        band_of = ComfortBands(limits, zone).of
+        month = with_rooms(calendar_month(first, zone, request["now_us"]), history, locations, band_of)
+    return Week(monday, rooms, len(newest) - len(rooms), system, headlines, advice, month)
 
 
 def _sizes(request: dict[str, Any], zone: tzinfo) -> tuple[tuple[str, str], ...]:

@@ -1,20 +1,20 @@
 """The weekly digest: what a week brought, as a message."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from statistics import median
-from typing import Literal, NamedTuple
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
 
 from ecc_listener import __date__
+from ecc_listener.history.figures import points, received, spread
+from ecc_listener.history.month import Month, RoomMonth, first_of_previous
 from ecc_listener.history.rollups import Bucket
-from ecc_listener.local_time import local
+from ecc_listener.local_time import local, midnight_us
 from ecc_listener.notifications.body import Block, Body, Table
 from ecc_listener.notifications.message import Message, message
 from ecc_listener.notifications.wording.phrases import clean
 
 _HOUR = time(7)
 _WEEK = timedelta(days=7)
-_HOUR_US = 3_600_000_000
 _LOW_BATTERY_PERCENT = 20
 MAX_ROOMS = 100
 
@@ -30,16 +30,6 @@ class Room(NamedTuple):
     battery_percent: float | None
 
 
-class Point(NamedTuple):
-    """One quantity in an hour."""
-
-    start_us: int
-    readings: int
-    low: float
-    mean: float
-    high: float
-
-
 class Week(NamedTuple):
     """A week from Monday on, and everything that the digest says about it."""
 
@@ -50,6 +40,8 @@ class Week(NamedTuple):
     """Sizes, backup and the like, as text."""
     open_headlines: Sequence[str]
     advice: str | None
+    month: Month | None = None
+    """The month before, in the first digest of a month."""
 
 
 def due(now_us: int, zone: tzinfo, last_sent: date | None) -> date | None:
@@ -72,37 +64,21 @@ def latest(now_us: int, zone: tzinfo) -> date:
     return this - (_WEEK if now.replace(tzinfo=None) >= datetime.combine(this, _HOUR) else 2 * _WEEK)
 
 
-def midnight_us(day: date, zone: tzinfo) -> int:
-    """Return the local midnight at which a day begins, in microseconds since 1970."""
-    return int(datetime.combine(day, time(), zone).astimezone(UTC).timestamp()) * 1_000_000
+def month_due(monday: date) -> date | None:
+    """Return the first day of the month that goes with the digest of the week from `monday` on.
+
+    That is the month before, if the digest is sent on the first Monday of a month; otherwise None.
+    """
+    sent = monday + _WEEK
+    return first_of_previous(sent.replace(day=1)) if sent.day <= _WEEK.days else None
 
 
-def missing(room: Room, start_us: int, end_us: int) -> int:
-    """Return how many readings are missing: in hours with less than half of the usual readings."""
-    usual = median([hour.count for hour in (*room.hours_before, *room.hours)] or [0])
-    if not room.hours_before and room.hours:
-        start_us = room.hours[0].start_us
-    counts = {hour.start_us: hour.count for hour in room.hours}
-    # Hours are in UTC, and in some zones days begin at half an hour.
-    first_us = -(-start_us // _HOUR_US) * _HOUR_US
-    hours = (counts.get(hour_us, 0) for hour_us in range(first_us, end_us - _HOUR_US + 1, _HOUR_US))
-    return round(sum(usual - count for count in hours if count < usual / 2))
+def missing_in(room: Room, start_us: int, end_us: int) -> int:
+    """Return how many readings of a room are missing; 0 if no number of readings is usual."""
+    return received(room.hours, room.hours_before, start_us, end_us).missing or 0
 
 
-def points(hours: Sequence[Bucket], quantity: Literal["temperature", "humidity"]) -> list[Point]:
-    """Return one quantity of hours, in °F or %; hours without it are left out."""
-    found = []
-    for hour in hours:
-        if quantity == "temperature":
-            low, mean, high = hour.temperature_min_f, hour.temperature_mean_f, hour.temperature_max_f
-        else:
-            low, mean, high = hour.humidity_min_percent, hour.humidity_mean_percent, hour.humidity_max_percent
-        if low is not None and mean is not None and high is not None:
-            found.append(Point(hour.start_us, hour.count, low, mean, high))
-    return found
-
-
-def names(rooms: Sequence[Room]) -> list[str]:
+def names(rooms: Sequence[Room | RoomMonth]) -> list[str]:
     """Return a name for each room: its location, with its sensor if a location has more than one."""
     places = [room.location for room in rooms]
     both = [
@@ -120,7 +96,7 @@ def compose(week: Week, zone: tzinfo, chart: bytes | None) -> Message:
     start_us, end_us = (midnight_us(day, zone) for day in (week.monday, week.monday + _WEEK))
     sunday = week.monday + timedelta(days=6)
     span = f"{week.monday:%a %-d %b} to {sunday:%a %-d %b %Y}"
-    gaps = [missing(room, start_us, end_us) for room in week.rooms]
+    gaps = [missing_in(room, start_us, end_us) for room in week.rooms]
     readings = sum(hour.count for room in week.rooms for hour in room.hours)
     number = len(week.open_headlines)
     standing = "no open notices" if not number else _counted(number, "open notice")
@@ -129,7 +105,12 @@ def compose(week: Week, zone: tzinfo, chart: bytes | None) -> Message:
     lead += f"about {sum(gaps):,} are missing." if sum(gaps) else "none are missing."
     if not readings:
         lead = f"No readings arrived from {span}. Run `make status` to see why."
-    parts: tuple[Block | Table, ...] = (_open(week), *_tables(week, gaps), Block("System", week.system))
+    parts: tuple[Block | Table, ...] = (
+        _open(week),
+        *_tables(week, gaps),
+        *_month(week.month),
+        Block("System", week.system),
+    )
     foot = ("The next digest comes on Monday. ECC_WEEKLY_DIGEST=false in .env turns it off.",)
     text = f"Temperature and humidity of each room, {span}; the figures are in the tables" if chart else None
     return message(subject, Body(subject, (lead,), parts, text, foot), chart)
@@ -147,11 +128,11 @@ def _open(week: Week) -> Block:
 def _tables(week: Week, gaps: Sequence[int]) -> tuple[Table, ...]:
     temperatures, humidities, sensors = [], [], []
     for name, room, gap in zip(names(week.rooms), week.rooms, gaps, strict=True):
-        warmth, damp = _spread(points(room.hours, "temperature")), _spread(points(room.hours, "humidity"))
+        warmth, damp = spread(points(room.hours, "temperature")), spread(points(room.hours, "humidity"))
         if warmth:
-            temperatures.append((name, *(_both(value_f) for value_f in warmth)))
+            temperatures.append((name, *(_both(value_f) for value_f in warmth[:3])))
         if damp:
-            humidities.append((name, *(f"{value:.0f}" for value in damp)))
+            humidities.append((name, *(f"{value:.0f}" for value in damp[:3])))
         count = sum(hour.count for hour in room.hours)
         sensors.append((name, f"{count:,}", f"{gap:,}" if gap else "", _battery(room.battery_percent)))
     note = f"and {week.rooms_left_out} more sensors" if week.rooms_left_out else ""
@@ -162,11 +143,37 @@ def _tables(week: Week, gaps: Sequence[int]) -> tuple[Table, ...]:
     )
 
 
-def _spread(hours: Sequence[Point]) -> tuple[float, float, float] | None:
-    if not hours:
-        return None
-    mean = sum(hour.mean * hour.readings for hour in hours) / sum(hour.readings for hour in hours)
-    return min(hour.low for hour in hours), mean, max(hour.high for hour in hours)
+def _month(month: Month | None) -> tuple[Block | Table, ...]:
+    """Return the figures of a month; nothing if there was no reading in it."""
+    if month is None or not any(room.readings for room in month.rooms):
+        return ()
+    rooms = month.rooms[:MAX_ROOMS]
+    temperatures, humidities = [], []
+    sensors = [_received(name, room) for name, room in zip(names(rooms), rooms, strict=True)]
+    for name, room in zip(names(rooms), rooms, strict=True):
+        if warmth := room.temperature_f:
+            outside = f"{warmth.hours_below + warmth.hours_above:,}"
+            temperatures.append((name, *(_both(value_f) for value_f in warmth[:3]), outside))
+        if damp := room.humidity_percent:
+            outside = f"{damp.hours_below + damp.hours_above:,}"
+            humidities.append((name, *(f"{value:.0f}" for value in damp[:3]), outside))
+    title, head = f"{month.first:%B %Y}", ("", "lowest", "mean", "highest", "hours outside")
+    left_out = month.rooms_left_out + len(month.rooms) - len(rooms)
+    more = f"and {left_out} more sensors" if left_out else ""
+    where = (
+        "Hours outside the limits of the room or, where the limits file sets none, the usual comfort band. To"
+        f" print the month, open /month?month={month.first:%Y-%m} on the page."
+    )
+    return (
+        Table(f"{title}: temperature in °F (°C)", head, tuple(temperatures), more),
+        Table(f"{title}: humidity in %", head, tuple(humidities), more),
+        Table(f"{title}: readings", ("", "received", "missing"), tuple(sensors), more),
+        Block("", ((title, where),)),
+    )
+
+
+def _received(name: str, room: RoomMonth) -> tuple[str, str, str]:
+    return name, f"{room.readings:,}", "unknown" if room.missing is None else f"{room.missing:,}"
 
 
 def _both(value_f: float) -> str:
