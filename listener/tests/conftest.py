@@ -8,6 +8,7 @@ import pytest
 from ecc_listener.storage.store import Store
 from support.brokers import Mosquitto
 from support.mail_servers import MailServer
+from support.postgres import Postgres
 
 
 @pytest.fixture
@@ -34,6 +35,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(tmp_path / "db", 1_000_000)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Give a running PostgreSQL server; it is shared, so that a test must not stop it."""
+    server = Postgres()
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,10 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+if TYPE_CHECKING:
+    from ecc_listener.settings import Settings
 
 OK, FAILED, WRONG_SETTING = 0, 1, 2
 
@@ -47,8 +50,10 @@ class Verb(NamedTuple):
 
 
 _DATABASE = ("database_file_path",)
+_SERVER = ("database_url",)
 _LISTENER = (
     *("log_file_path", "database_file_path", "credentials_file_path", "mqtt_broker", "timer_check"),
+    *_SERVER,
     *("gmail_credentials_file_path", "last_notice_file_path", "last_notice_silence_time", "limits_file_path"),
     *("max_log_archives", "archive_log_size", "mqtt_port", "mqtt_topics", "mqtt_client_id", "mqtt_ca_file"),
     *("json_mapping_file_path", "home_assistant_prefix"),
@@ -124,7 +129,7 @@ VERBS = {
     "replay": Verb(
         "commands.replay",
         "decode the rejected messages again, after an update that understands more of them",
-        (*_DATABASE, "max_quarantine_size", "mqtt_topics", "json_mapping_file_path"),
+        (*_DATABASE, *_SERVER, "max_quarantine_size", "mqtt_topics", "json_mapping_file_path"),
     ),
     "test-mail": Verb(
         "commands.test_mail",
@@ -144,6 +149,17 @@ VERBS = {
         has_arguments=True,
     ),
 }
+
+
+_USE_SQL = "use psql and the views that listener/docs/scale-out.md describes"
+_USE_DUMP = "use pg_dump and pg_restore"
+_FILE_ONLY = {
+    **dict.fromkeys(("status", "web", "export"), _USE_SQL),
+    **dict.fromkeys(("backup", "restore", "recover"), _USE_DUMP),
+    "mute": "edit the limits file",
+    "demo": "unset it, or the simulated rooms would be stored there",
+}
+"""Verbs that need the SQLite file, and what to do without it."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -191,7 +207,9 @@ def _run(words: list[str]) -> int:
         ).main
         if VERBS[verb].gets_unchecked:
             return act(flags, given)
-        return act(load(flags, listening=verb == "run"), given)
+        settings = load(flags, listening=verb == "run")
+        _refuse_server(settings, verb)
+        return act(settings, given)
     except SettingsError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return WRONG_SETTING
@@ -211,6 +229,13 @@ def _refuse_unused(flags: Iterable[str], verb: str) -> None:
             problems.append(f"{name}: {verb} does not use this setting, {users}; leave it out")
     if problems:
         raise SettingsError(problems)
+
+
+def _refuse_server(settings: "Settings", verb: str) -> None:
+    from ecc_listener.settings import SettingsError  # noqa: PLC0415
+
+    if settings.database_url is not None and verb in _FILE_ONLY:
+        raise SettingsError([f"database_url: {verb} can't use PostgreSQL; {_FILE_ONLY[verb]}"])
 
 
 def _fields() -> dict[str, tuple[str, str]]:

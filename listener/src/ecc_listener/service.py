@@ -25,8 +25,9 @@ from ecc_listener.readings.formats import Decoder, parse
 from ecc_listener.readings.reading import NotAReading, OtherNameError, Reading
 from ecc_listener.settings import Settings, read_decoder, unknown_variables
 from ecc_listener.storage.connection import StoreError
+from ecc_listener.storage.interface import Burst, open_storage
+from ecc_listener.storage.lock import StoreTakenError
 from ecc_listener.storage.quarantine import RETAINED, Arrival, Rejected
-from ecc_listener.storage.store import Burst, Store
 from ecc_listener.tasks import PeriodicTasks
 
 _log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class Service:
         self.next_tick_s = 0.0
         self.health = _health(settings, self.started, clock.speed)
 
-        self.store = Store(settings.database_file_path, settings.max_quarantine_size)
+        self.store = open_storage(settings)
         self.deliveries = Deliveries(self.store.recorded())
         self.session = Session(
             _broker(settings), self.deliveries.connected, self.deliveries.answered, clock.wall_us
@@ -216,6 +217,10 @@ class Service:
                 self.store.commit(burst, self.deliveries.confirmed)
                 self.forgotten_burst = self.deliveries.confirmed
                 self.deliveries.stored(burst.number, burst.packets)
+        except StoreTakenError as error:
+            # The broker sends the burst to whoever has the session now; committed here, it would be doubled.
+            self.pending, self.stopped_by = None, str(error)
+            return
         except StoreError as error:
             self.commit_failed(str(error))
             return

@@ -12,7 +12,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BeforeValidator, ByteSize, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BeforeValidator,
+    ByteSize,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -72,6 +80,10 @@ class Settings(BaseSettings):
 
     log_file_path: Path = Field(Path("ECCMQTTIoT.log"), description="log file")
     database_file_path: Path = Field(Path("ECCTempHum.sqlite3"), description="SQLite database file")
+    database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL in place of the file, as postgresql://user:password@host:5432/database",
+    )
     credentials_file_path: Path = Field(
         default_factory=lambda: _secret_or("mqtt_credentials", "ECCMQTTIoT_Credentials.txt"),
         description="file with username,password for the broker",
@@ -199,6 +211,15 @@ class Settings(BaseSettings):
                 allowed = "use names, + for a whole level, # at the end"
                 raise ValueError(f"{topic_filter!r} is not a topic filter; {allowed}")
         return filters
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
+        # What the secret's file has around it is no part of it, and the text may hold a password.
+        text = url.get_secret_value().strip() if url else ""
+        if text and not re.match(r"postgres(ql)?://", text):
+            raise ValueError("must be of the form postgresql://user:password@host:5432/database")
+        return SecretStr(text) if text else None
 
     @field_validator("home_assistant_prefix")
     @classmethod
@@ -344,6 +365,7 @@ _VALUE_NAMES = {
     **dict.fromkeys(("_host", "_broker"), "HOST"),
     "_folder": "FOLDER",
     "_port": "PORT",
+    "_url": "URL",
     "_topics": "FILTERS",
     "_days": "DAYS",
 }

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from ecc_listener.backup.schedule import DailyBackup
 from ecc_listener.clock import Now
 from ecc_listener.digest.schedule import DigestSchedule
+from ecc_listener.file_tasks import FileTasks
 from ecc_listener.health import Health, utc_iso
 from ecc_listener.heartbeat import HealthFile, Watchdog
-from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.home_assistant.bridge import HomeAssistant
 from ecc_listener.local_time import local_zone
 from ecc_listener.monitoring.monitor import Faults, Monitor
@@ -23,9 +22,10 @@ from ecc_listener.notifications.channels import read_channels
 from ecc_listener.notifications.fallback import FallbackMail
 from ecc_listener.notifications.sender import Sender
 from ecc_listener.settings import Settings, read_decoder
-from ecc_listener.storage.archiver import Archiver
 from ecc_listener.storage.connection import StoreError
-from ecc_listener.storage.store import Burst, Store
+from ecc_listener.storage.files import replay_request_path
+from ecc_listener.storage.interface import Burst, Storage
+from ecc_listener.storage.store import Store
 from ecc_listener.storage.upkeep import RejectedUpkeep
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,9 @@ _log = logging.getLogger(__name__)
 class PeriodicTasks:
     """All tasks, in the order in which they run."""
 
-    def __init__(self, settings: Settings, store: Store, session: Session, health: Health, now: Now) -> None:
+    def __init__(
+        self, settings: Settings, store: Storage, session: Session, health: Health, now: Now
+    ) -> None:
         """Prepare them; the first tick starts them.
 
         Raises:
@@ -58,10 +60,10 @@ class PeriodicTasks:
         self.sender = Sender(channels, store)
         self.fallback = FallbackMail(channels, store, settings.timer_check // timedelta(microseconds=1), zone)
         self.digest = DigestSchedule(settings, store, zone)
-        self.rejected = RejectedUpkeep(store, read_decoder(settings).decode, settings.max_quarantine_days)
-        self.archiver = Archiver(store, settings.max_database_size)
-        self.rollups = RollupWriter(settings.database_file_path)
-        self.daily_backup = DailyBackup(settings.database_file_path, settings.backup_folder, now.steady_s)
+        self.files = FileTasks(settings, store, now) if isinstance(store, Store) else None
+        request = replay_request_path(settings.database_file_path)
+        decode = read_decoder(settings).decode
+        self.rejected = RejectedUpkeep(store, request, decode, settings.max_quarantine_days)
         prefix = settings.home_assistant_prefix
         self.home_assistant = HomeAssistant(prefix, session.broker, self.monitor) if prefix else None
         self.watchdog = Watchdog()
@@ -71,14 +73,9 @@ class PeriodicTasks:
         """Run what must go on always, then what needs a database that can be written."""
         _run(now, self.watchdog.tick, self.write_health, self.watch, self.send_fallback_mail, self.publish)
         if self._health.store_fault is None:
-            _run(
-                now,
-                self.send_notifications,
-                self.rejected.tick,
-                self.archive,
-                self.add_rollups,
-                self.back_up,
-            )
+            _run(now, self.send_notifications, self.rejected.tick)
+            if self.files is not None:
+                _run(now, self.files.archive, self.files.add_rollups, self.files.back_up)
 
     def write_health(self, now: Now) -> None:
         """Write the health file."""
@@ -90,9 +87,10 @@ class PeriodicTasks:
 
     def watch(self, now: Now) -> None:
         """Let the monitor find what is wrong; reconnect if nothing has arrived for too long."""
-        archive_fault = self.archiver.waits_because if self.archiver.waits_since_s is not None else None
+        archive_fault = self.files.archive_fault if self.files is not None else None
+        newest_backup = self.files.newest_backup if self.files is not None else None
         faults = Faults(self._session.fault, self._health.store_fault, self.sender.fault, archive_fault)
-        needs_reconnect = self.monitor.tick(now, faults, self.daily_backup.newest)
+        needs_reconnect = self.monitor.tick(now, faults, newest_backup)
         # A database that fails keeps us from receiving, too; then the session is not to blame.
         if needs_reconnect and self._health.store_fault is None:
             self._session.restart("reconnecting, because no message has arrived for so long")
@@ -104,7 +102,8 @@ class PeriodicTasks:
     def send_notifications(self, now: Now) -> None:
         """Send what is in the outbox, and the weekly digest."""
         self.sender.tick(now.wall_us)
-        if self._settings.weekly_digest and self.sender.is_on:
+        # The digest is drawn from the files.
+        if self._settings.weekly_digest and self.sender.is_on and self.files is not None:
             self.digest.tick(now.wall_us)
 
     def publish(self, _now: Now) -> None:
@@ -118,36 +117,24 @@ class PeriodicTasks:
                 )
                 self.home_assistant = None
 
-    def archive(self, now: Now) -> None:
-        """Archive the database when it is full."""
-        self.archiver.tick(now.steady_s)
-
-    def add_rollups(self, now: Now) -> None:
-        """Add readings to the hourly and daily rollups, unless an archive needs the file for itself."""
-        if not self.archiver.is_wanted:
-            self.rollups.tick(now.steady_s)
-
-    def back_up(self, now: Now) -> None:
-        """Create a backup once a day."""
-        if self._settings.automatic_backup:
-            self.daily_backup.tick(now.wall_us, now.steady_s)
-
     def stored(self, burst: Burst) -> None:
         """Count what was stored."""
         self.monitor.note(burst)
-        self.archiver.stored(len(burst.readings))
+        if self.files is not None:
+            self.files.stored(len(burst.readings))
 
     def database_failed(self) -> None:
-        """Abandon a running backup: it may use the missing space, or lock what the store waits for."""
-        self.daily_backup.stop()
+        """Stop what may be the reason, or is in the way."""
+        if self.files is not None:
+            self.files.database_failed()
 
     def close(self, now: Now, within_s: float) -> None:
         """Finish what is under way, and keep what the monitor has learned."""
         self.monitor.close(now)
         if self.home_assistant is not None:
             self.home_assistant.close()
-        self.daily_backup.stop(within_s)
-        self.rollups.close()
+        if self.files is not None:
+            self.files.close(within_s)
         with suppress(StoreError):
             self.sender.close(now.wall_us, within_s)
         self.health_file.remove()

@@ -362,10 +362,12 @@ def test_the_listener_makes_backups_unless_it_is_told_not_to(
     files |= {"last_notice_file_path": "last", "limits_file_path": "limits.ini"}
     flags = {name: str(tmp_path / file) for name, file in files.items()}
     service = Service(load(flags | {"automatic_backup": automatic}), Clock())
-    service.tasks.daily_backup._next_check_s = 0
+    of_file = service.tasks.files
+    assert of_file is not None
+    of_file.daily_backup._next_check_s = 0
     service.tasks.tick(service.clock.now())
     faulthandler.cancel_dump_traceback_later()
-    end(service.tasks.daily_backup)
+    end(of_file.daily_backup)
     service.stopped_by = "test"
     service.shutdown()
     assert len(retention.daily_backups("db", ".sqlite3", names(folder))) == backups

@@ -10,7 +10,6 @@ from ecc_listener.mqtt.deliveries import packet
 from ecc_listener.readings.form import decode
 from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_text, utc_us
-from ecc_listener.storage.lock import StoreHeldError
 from ecc_listener.storage.quarantine import RETAINED, Arrival, Rejected
 from ecc_listener.storage.schema import MIGRATIONS
 from ecc_listener.storage.store import Burst, Store
@@ -51,37 +50,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def test_a_reading_becomes_a_row_of_the_original_table(store: Store) -> None:
-    store.commit(burst(1, (NOON_US + 5, READING)), confirmed=0)
-    assert rows(store, "SELECT * FROM ECCTempHum") == [
-        ("2026-03-01 12:00:00.000005", 47.10, 73.45, 39.17, 3.41, 93.53, -67, "ECCTH01")
-    ]
-    assert rows(store, "SELECT * FROM ECCTempHumSensor") == [
-        ("2026-03-01 12:00:00.000005", "ECCTH01", "Office", "98:F4:AB:DA:6E:E2", "v03.10")
-    ]
-
-
-@pytest.mark.parametrize(
-    "change", [{"location": "Nave"}, {"mac": "00:00:00:00:00:01"}, {"software_version": "v4"}]
-)
-def test_a_sensor_row_is_written_only_when_something_about_it_changes(
-    store: Store, change: dict[str, str]
-) -> None:
-    store.commit(burst(1, (NOON_US, READING), (NOON_US + 1, READING)), confirmed=0)
-    store.commit(burst(2, (NOON_US + 2, READING)), confirmed=0)
-    assert len(rows(store, "SELECT * FROM ECCTempHumSensor")) == 1
-    store.commit(burst(3, (NOON_US + 3, reading(**change)), (NOON_US + 4, reading(**change))), confirmed=0)
-    assert len(rows(store, "SELECT * FROM ECCTempHumSensor")) == 2
-
-
-def test_what_older_firmware_does_not_say_has_not_changed(store: Store) -> None:
-    silent = reading(location=None, mac=None, software_version=None)
-    store.commit(burst(1, (NOON_US, silent)), confirmed=0)
-    assert rows(store, "SELECT * FROM ECCTempHumSensor") == []
-    store.commit(burst(2, (NOON_US + 1, READING), (NOON_US + 2, silent)), confirmed=0)
-    assert len(rows(store, "SELECT * FROM ECCTempHumSensor")) == 1
-
-
 def test_equal_readings_at_the_same_instant_get_a_microsecond_each(store: Store) -> None:
     store.commit(burst(1, (NOON_US, READING), (NOON_US, READING), (NOON_US, reading("other"))), confirmed=0)
     assert rows(store, TIMES) == [
@@ -99,14 +67,6 @@ def test_a_clock_that_steps_back_doubles_no_key_and_keeps_the_clock_s_time(store
         ("2026-03-01 12:00:00.000004",),
         ("2026-03-01 11:00:00.000000",),
     ]
-
-
-def test_the_clock_may_step_back_over_a_restart(tmp_path: Path) -> None:
-    for number in (1, 2):
-        store = Store(tmp_path / "db", 100_000)
-        store.commit(burst(number, (NOON_US, READING)), confirmed=0)
-        assert len(rows(store, TIMES)) == number
-        store.close()
 
 
 def test_a_database_of_the_original_opens_and_goes_on(tmp_path: Path) -> None:
@@ -135,30 +95,6 @@ def test_a_newer_database_is_refused_in_words(tmp_path: Path) -> None:
         Store(path, 100_000)
 
 
-def test_a_second_listener_is_refused_until_the_first_one_ends(store: Store) -> None:
-    with pytest.raises(StoreHeldError, match="in use by another listener"):
-        Store(store.path, 100_000)
-    store.close()
-    Store(store.path, 100_000).close()
-
-
-def test_packets_are_recorded_with_their_rows_and_leave_when_confirmed(store: Store) -> None:
-    first, second = burst(1, (NOON_US, READING)), burst(2, (NOON_US + 1, READING))
-    store.commit(first, confirmed=0)
-    store.commit(second, confirmed=0)
-    assert store.recorded() == [(1, first.packets), (2, second.packets)]
-    store.commit(burst(3), confirmed=1)
-    assert store.recorded() == [(2, second.packets), (3, [])]
-    store.forget(3)
-    assert store.recorded() == []
-
-
-def test_a_burst_whose_commit_had_arrived_after_all_is_not_stored_twice(store: Store) -> None:
-    for _ in range(2):
-        store.commit(burst(1, (NOON_US, READING)), confirmed=0)
-    assert len(rows(store, TIMES)) == 1
-
-
 def test_a_locked_database_stores_nothing_and_the_same_burst_can_come_again(store: Store) -> None:
     intruder = sqlite3.connect(store.path, isolation_level=None)
     intruder.execute("BEGIN IMMEDIATE")
@@ -170,50 +106,11 @@ def test_a_locked_database_stores_nothing_and_the_same_burst_can_come_again(stor
     assert len(rows(store, TIMES)) == 1
 
 
-def test_a_name_that_looks_like_sql_is_only_a_name(store: Store) -> None:
-    name = "x'); DROP TABLE ECCTempHum; --"
-    store.commit(burst(1, (NOON_US, reading(name))), confirmed=0)
-    assert rows(store, "SELECT sensorName FROM ECCTempHum") == [(name,)]
-
-
 def test_names_without_end_do_not_fill_the_memory(store: Store) -> None:
     for number in range(3):
         arrivals = ((NOON_US + index, reading(f"{number}-{index}")) for index in range(6_000))
         store.commit(burst(number + 1, *arrivals), confirmed=number)
     assert len(store._rows._sensors) <= 12_000
-
-
-def test_what_is_no_reading_is_kept_as_it_came(store: Store) -> None:
-    store.commit(burst(1, rejected=(Rejected(NOON_US, "t", b"\x00\xff", "binary"),)), confirmed=0)
-    assert rows(store, "SELECT * FROM ECCRejected") == [
-        ("2026-03-01 12:00:00.000000", "t", b"\x00\xff", "binary", None)
-    ]
-
-
-def test_the_quarantine_is_bounded_and_counts_what_it_drops(store: Store) -> None:
-    for number in range(1, 41):
-        payload = b"%02d" % number + bytes(99_898)
-        store.commit(burst(number, rejected=(Rejected(NOON_US, "t", payload, "no"),)), confirmed=0)
-    kept = [bytes(row[0])[:2] for row in rows(store, "SELECT payload FROM ECCRejected ORDER BY rowid")]  # type: ignore[call-overload]
-    assert kept == [b"%02d" % number for number in range(32, 41)]
-    assert rows(store, "SELECT * FROM ECCCounter") == [("rejected dropped", 31)]
-
-
-def test_the_quarantine_forgets_what_is_old(store: Store) -> None:
-    rejected = tuple(Rejected(NOON_US + day * 86_400 * SECOND_US, "t", b"x", "no") for day in range(3))
-    store.commit(burst(1, rejected=rejected), confirmed=0)
-    store.drop_rejected(NOON_US + 86_400 * SECOND_US)
-    assert rows(store, "SELECT receivedUTC FROM ECCRejected") == [
-        ("2026-03-02 12:00:00.000000",),
-        ("2026-03-03 12:00:00.000000",),
-    ]
-    assert rows(store, "SELECT value FROM ECCCounter") == [(1,)]
-
-
-def test_a_retained_message_is_kept_once_however_often_the_broker_hands_it_out(store: Store) -> None:
-    for number in (1, 2, 3):
-        store.commit(burst(number, rejected=(Rejected(NOON_US, "t", OFFICE, RETAINED),)), confirmed=0)
-    assert len(rows(store, "SELECT * FROM ECCRejected")) == 1
 
 
 def decode_form(_topic: str, payload: bytes) -> list[Reading]:
@@ -318,32 +215,6 @@ def test_after_a_failure_all_is_written_anew_before_it_is_believed(store: Store)
     reader.close()
     store.commit(first, confirmed=0)
     assert rows(store, TIMES) == [("2026-03-01 12:00:00.000000",)]
-
-
-def test_a_change_of_another_table_is_all_or_nothing(store: Store) -> None:
-    insert = "INSERT INTO ECCCounter VALUES (?, 1)"
-    store.change(lambda connection: connection.execute(insert, ("one",)))
-    with pytest.raises(StoreError):
-        store.change(lambda connection: connection.executemany(insert, [("two",), ("one",)]))
-    assert rows(store, "SELECT name FROM ECCCounter") == [("one",)]
-
-
-def test_what_older_firmware_does_not_say_has_not_changed_over_a_restart_either(tmp_path: Path) -> None:
-    path = tmp_path / "readings.sqlite3"
-    for number, one in enumerate((READING, READING._replace(location=None), READING._replace(mac="AA"))):
-        opened = Store(path, max_quarantine_bytes=1_000_000)
-        opened.commit(burst(number + 1, (NOON_US + number, one)), confirmed=0)
-        opened.close()
-    assert read_once(path, "SELECT location, MACaddress FROM ECCTempHumSensor") == [
-        ("Office", READING.mac),
-        ("Office", "AA"),
-    ]
-
-
-def test_two_changes_at_one_instant_are_both_kept(store: Store) -> None:
-    store.commit(burst(1, (NOON_US, READING), (NOON_US, READING._replace(location="Hall"))), confirmed=0)
-    found = rows(store, "SELECT recordWrittenUTC, location FROM ECCTempHumSensor")
-    assert found == [(utc_text(NOON_US), "Office"), (utc_text(NOON_US + 1), "Hall")]
 
 
 def test_a_clock_that_steps_back_behind_an_archive_keeps_its_time_where_it_is_free(store: Store) -> None:

@@ -28,6 +28,7 @@ from ecc_listener.storage.connection import atomic, utc_text
 from ecc_listener.storage.migrate import migrate
 from ecc_listener.storage.quarantine import Arrival, Rejected
 from ecc_listener.storage.schema import CARRIED
+from ecc_listener.storage.statements import Connection
 from ecc_listener.storage.store import Burst, Store
 
 Result = TypeVar("Result")
@@ -449,7 +450,7 @@ class World:
                     "INSERT OR IGNORE INTO ECCTempHum VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
                 )
 
-    def post(self, connection: sqlite3.Connection, notification: Notification) -> None:
+    def post(self, connection: Connection, notification: Notification) -> None:
         outbox.add(connection, message.compose(notification, ZONE), notification.at_us)
         number = connection.execute("SELECT max(number) FROM ECCMail").fetchone()[0]
         self.occasions[number] = (self.now_s, notification)

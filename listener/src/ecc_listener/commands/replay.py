@@ -1,6 +1,6 @@
 """`ecc-listener replay`: decode the rejected messages again, after an update that understands more of them.
 
-The database has one writer. While a listener holds it, the verb leaves a request beside the file, and the
+The SQLite file has one writer. While a listener holds it, the verb leaves a request beside the file, and the
 listener's loop does the work.
 """
 
@@ -11,6 +11,7 @@ from ecc_listener.settings import Settings, read_decoder
 from ecc_listener.storage import quarantine
 from ecc_listener.storage.connection import StoreError, connect_readonly
 from ecc_listener.storage.files import replay_request_path
+from ecc_listener.storage.interface import open_storage
 from ecc_listener.storage.lock import StoreHeldError
 from ecc_listener.storage.store import Store
 
@@ -24,6 +25,11 @@ def main(settings: Settings, _arguments: dict[str, object]) -> int:
         StoreError: the database can't be used.
 
     """
+    if settings.database_url is not None:
+        storage = open_storage(settings, client_id="replay")
+        _report(*storage.replay(read_decoder(settings).decode, time.time_ns() // 1000))
+        storage.close()
+        return 0
     database = settings.database_file_path
     before = _waiting(database)
     try:
@@ -34,8 +40,12 @@ def main(settings: Settings, _arguments: dict[str, object]) -> int:
         store.replay(read_decoder(settings).decode, time.time_ns() // 1000)
         store.close()
     after = _waiting(database)
-    print(f"Rejected messages that are readings now: {before - after:,}; still rejected: {after:,}.")
+    _report(before - after, after)
     return 0
+
+
+def _report(replayed: int, waiting: int) -> None:
+    print(f"Rejected messages that are readings now: {replayed:,}; still rejected: {waiting:,}.")
 
 
 def _waiting(database: Path) -> int:

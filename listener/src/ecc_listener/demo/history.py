@@ -11,7 +11,6 @@ from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from sqlite3 import Connection
 
 from ecc_listener.clock import Now
 from ecc_listener.local_time import local_zone
@@ -24,6 +23,7 @@ from ecc_listener.settings import Settings
 from ecc_listener.simulator.device import Device, Measurement, measure_all
 from ecc_listener.simulator.misbehaviour import with_dew_point
 from ecc_listener.storage.quarantine import Arrival
+from ecc_listener.storage.statements import Connection
 from ecc_listener.storage.store import Burst, Store
 
 START = datetime.fromisoformat("2026-04-19 06:00:00+00:00")

@@ -3,7 +3,6 @@
 import base64
 import json
 import logging
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ from ecc_listener.notifications import outbox
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.worker import Worker
 from ecc_listener.settings import Settings
-from ecc_listener.storage.store import Store
+from ecc_listener.storage.interface import Storage
+from ecc_listener.storage.statements import Connection
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class DigestSchedule:
     def __init__(
         self,
         settings: Settings,
-        store: Store,
+        store: Storage,
         zone: tzinfo,
     ) -> None:
         """Prepare; the first tick starts it."""
@@ -104,15 +104,18 @@ def write(needs: str) -> Iterator[Message]:
     yield Message(**values | {"picture": values["picture"] and base64.b64decode(values["picture"])})
 
 
-def _last_sent(connection: sqlite3.Connection) -> date | None:
+def _last_sent(connection: Connection) -> date | None:
     row = connection.execute("SELECT value FROM ECCCounter WHERE name = ?", (_COUNTER,)).fetchone()
     return date.fromordinal(row[0]) if row else None
 
 
-def _set_last_sent(connection: sqlite3.Connection, monday: date) -> None:
-    connection.execute("INSERT OR REPLACE INTO ECCCounter VALUES (?, ?)", (_COUNTER, monday.toordinal()))
+def _set_last_sent(connection: Connection, monday: date) -> None:
+    connection.execute(
+        "INSERT INTO ECCCounter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (_COUNTER, monday.toordinal()),
+    )
 
 
-def _add(connection: sqlite3.Connection, message: Message, monday: date, now_us: int) -> None:
+def _add(connection: Connection, message: Message, monday: date, now_us: int) -> None:
     outbox.add(connection, message, now_us)
     _set_last_sent(connection, monday)

@@ -19,7 +19,7 @@ def read_environment(settings: Settings, limits: WatchedFile) -> Environment:
         free_bytes=free_bytes,
         total_bytes=total_bytes,
         folder=str(folder),
-        expects_backup=settings.automatic_backup,
+        expects_backup=settings.automatic_backup and settings.database_url is None,
         limits_problems=limits.problems,
         limits_file=str(settings.limits_file_path),
     )

@@ -7,7 +7,6 @@ is lost or sent twice.
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
-from sqlite3 import Connection
 from typing import TYPE_CHECKING, NamedTuple
 
 from ecc_listener.clock import Now
@@ -26,7 +25,8 @@ from ecc_listener.readings.reading import OtherNameError
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.storage.corruption import set_aside_files
-from ecc_listener.storage.store import Burst, Store
+from ecc_listener.storage.interface import Burst, Storage
+from ecc_listener.storage.statements import Connection
 
 if TYPE_CHECKING:
     from ecc_listener.storage.quarantine import Rejected
@@ -60,7 +60,7 @@ Outbox = Callable[[Connection, Notification], None]
 class Monitor:
     """Rules and notification policy, with what they need from the outside."""
 
-    def __init__(self, settings: Settings, store: Store, zone: tzinfo, now: Now, outbox: Outbox) -> None:
+    def __init__(self, settings: Settings, store: Storage, zone: tzinfo, now: Now, outbox: Outbox) -> None:
         """Read what is known from before.
 
         Raises:

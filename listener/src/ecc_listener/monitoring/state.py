@@ -3,7 +3,6 @@
 This is read once, by the key (sensorName, recordWrittenUTC), and a limited number of rows per sensor.
 """
 
-import sqlite3
 from typing import Any, NamedTuple
 
 from ecc_listener.monitoring.new_sensors import MAX_SENSORS
@@ -12,6 +11,7 @@ from ecc_listener.notifications import table
 from ecc_listener.readings.corrections import Corrections
 from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import utc_text, utc_us
+from ecc_listener.storage.statements import Connection
 
 _MAX_NAMES = 4 * MAX_SENSORS
 _ROWS = 40
@@ -22,9 +22,7 @@ _COLUMNS = "recordWrittenUTC, dewPointF, temperatureF, relHumidityPercent, battV
 _LATEST = f"SELECT sensorName, {_COLUMNS}, location, MACaddress, softwareVersion FROM ECCLatest LIMIT ?"
 
 
-def load(
-    connection: sqlite3.Connection, now_us: int, least_gap_us: int, corrections: Corrections
-) -> list[Sensor]:
+def load(connection: Connection, now_us: int, least_gap_us: int, corrections: Corrections) -> list[Sensor]:
     """Return the known sensors by the names in the tables, up to a limit, the most recent first.
 
     Their readings are corrected.
@@ -45,7 +43,7 @@ def load(
 
 
 class _Loader(NamedTuple):
-    connection: sqlite3.Connection
+    connection: Connection
     now_us: int
     least_gap_us: int
     corrections: Corrections
@@ -102,7 +100,7 @@ def _restored(name: str, memory: str | None) -> Sensor | None:
         return None
 
 
-def _restore_battery(connection: sqlite3.Connection, query: str, sensor: Sensor) -> None:
+def _restore_battery(connection: Connection, query: str, sensor: Sensor) -> None:
     """Read the battery's charge of the last days, one row for each."""
     for ago in range(_DAYS, 0, -1):
         noon_us = (sensor.last_us // DAY_US - ago) * DAY_US + DAY_US // 2

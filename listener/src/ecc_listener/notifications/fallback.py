@@ -11,7 +11,7 @@ from ecc_listener.notifications.notice import Entry, Notice, Notification
 from ecc_listener.notifications.outbox import Due, Outcome
 from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.notifications.worker import Worker
-from ecc_listener.storage.store import Store
+from ecc_listener.storage.interface import Storage
 
 _TRY_EVERY_US = 10 * 60 * 1_000_000
 
@@ -19,7 +19,7 @@ _TRY_EVERY_US = 10 * 60 * 1_000_000
 class FallbackMail:
     """One message that readings can't be stored, and one when they are stored again."""
 
-    def __init__(self, channels: Channels, store: Store, after_us: int, zone: tzinfo) -> None:
+    def __init__(self, channels: Channels, store: Storage, after_us: int, zone: tzinfo) -> None:
         """Send a fault after `after_us`: a database that is busy for a moment is not a fault."""
         self._channels, self._store, self._after_us, self._zone = channels, store, after_us, zone
         self._worker: Worker[Outcome] | None = None

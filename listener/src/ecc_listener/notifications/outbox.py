@@ -6,13 +6,13 @@ fails is tried again with growing pauses, and does not delay the others.
 """
 
 import secrets
-import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ecc_listener.notifications.errors import Fault
 from ecc_listener.notifications.message import Message
 from ecc_listener.storage.connection import utc_text, utc_us
+from ecc_listener.storage.statements import Connection
 
 KEPT_DAYS = 35
 """How long sent messages are kept."""
@@ -54,7 +54,7 @@ class ChannelState(NamedTuple):
     fault: str | None
 
 
-def set_channels(connection: sqlite3.Connection, channels: Sequence[str]) -> dict[str, int]:
+def set_channels(connection: Connection, channels: Sequence[str]) -> dict[str, int]:
     """Set the channels, all due at once; return how many messages were waiting for removed ones.
 
     What was waiting for a removed channel goes to the new ones: most likely somebody has corrected an
@@ -62,14 +62,12 @@ def set_channels(connection: sqlite3.Connection, channels: Sequence[str]) -> dic
     """
     known = {state.channel: state.waiting for state in states(connection)}
     gone = [channel for channel in known if channel not in channels]
-    marks = ", ".join("?" * len(channels))
-    begin = connection.execute(f"SELECT min(doneUpTo) FROM ECCMailWay WHERE way NOT IN ({marks})", channels)
-    done_up_to = begin.fetchone()[0]
-    if done_up_to is None:
-        done_up_to = _last_number(connection)
+    rows = connection.execute("SELECT way, doneUpTo FROM ECCMailWay").fetchall()
+    of_removed = [number for channel, number in rows if channel in gone]
+    done_up_to = min(of_removed) if of_removed else _last_number(connection)
     connection.executemany("DELETE FROM ECCMailWay WHERE way = ?", [(channel,) for channel in gone])
     connection.executemany(
-        "INSERT OR IGNORE INTO ECCMailWay (way, doneUpTo) VALUES (?, ?)",
+        "INSERT INTO ECCMailWay (way, doneUpTo) VALUES (?, ?) ON CONFLICT DO NOTHING",
         [(channel, done_up_to) for channel in channels],
     )
     connection.execute("UPDATE ECCMailWay SET nextTryUTC = NULL")
@@ -81,7 +79,7 @@ def set_channels(connection: sqlite3.Connection, channels: Sequence[str]) -> dic
     return {channel: known[channel] for channel in gone}
 
 
-def add(connection: sqlite3.Connection, message: Message, now_us: int) -> None:
+def add(connection: Connection, message: Message, now_us: int) -> None:
     """Add a message after all others."""
     connection.execute(
         "INSERT INTO ECCMail (number, addedUTC, messageId, subject, plain, html, picture)"
@@ -90,7 +88,7 @@ def add(connection: sqlite3.Connection, message: Message, now_us: int) -> None:
     )
 
 
-def due(connection: sqlite3.Connection, now_us: int) -> list[Due]:
+def due(connection: Connection, now_us: int) -> list[Due]:
     """Return the next message for each channel that may be tried now."""
     # A clock that was wrong must not delay a try for longer than a pause.
     window = utc_text(now_us), utc_text(now_us + _LONGEST_PAUSE_US)
@@ -111,7 +109,7 @@ def due(connection: sqlite3.Connection, now_us: int) -> list[Due]:
     return found
 
 
-def record(connection: sqlite3.Connection, outcome: Outcome, now_us: int) -> bool:
+def record(connection: Connection, outcome: Outcome, now_us: int) -> bool:
     """Store what became of a message; return whether it was given up.
 
     It is given up only if the server has refused this very message for two hours, so that later ones do not
@@ -131,13 +129,14 @@ def record(connection: sqlite3.Connection, outcome: Outcome, now_us: int) -> boo
     gives_up = fault.is_of_message and tries >= _GIVE_UP_TRIES
     pause_us = min(_LONGEST_PAUSE_US, _MINUTE_US * 2 ** min(tries - 1, 10))
     connection.execute(
-        "UPDATE ECCMailWay SET tries = ?, nextTryUTC = ?, fault = ?, doneUpTo = max(doneUpTo, ?),"
+        "UPDATE ECCMailWay SET tries = ?, nextTryUTC = ?, fault = ?, "
+        " doneUpTo = CASE WHEN doneUpTo < ? THEN ? ELSE doneUpTo END,"
         " failingSinceUTC = coalesce(failingSinceUTC, ?) WHERE way = ?",
         (
             0 if gives_up else tries,
             utc_text(now_us + pause_us),
             fault.line,
-            number if gives_up else 0,
+            *[number if gives_up else 0] * 2,
             now_utc,
             channel,
         ),
@@ -145,7 +144,7 @@ def record(connection: sqlite3.Connection, outcome: Outcome, now_us: int) -> boo
     return gives_up
 
 
-def states(connection: sqlite3.Connection) -> list[ChannelState]:
+def states(connection: Connection) -> list[ChannelState]:
     """Return the state of each channel."""
     rows = connection.execute(
         "SELECT way, (SELECT count(*) FROM ECCMail WHERE number > doneUpTo),"
@@ -157,11 +156,13 @@ def states(connection: sqlite3.Connection) -> list[ChannelState]:
     ]
 
 
-def prune(connection: sqlite3.Connection, now_us: int) -> int:
+def prune(connection: Connection, now_us: int) -> int:
     """Delete what was sent long ago, and the oldest if too many wait; return how many of these."""
     last = _last_number(connection)
     dropped = max([0, *(state.waiting - MAX_WAITING for state in states(connection))])
-    connection.execute("UPDATE ECCMailWay SET doneUpTo = max(doneUpTo, ?)", (last - MAX_WAITING,))
+    connection.execute(
+        "UPDATE ECCMailWay SET doneUpTo = ? WHERE doneUpTo < ?", (last - MAX_WAITING, last - MAX_WAITING)
+    )
     connection.execute(
         "DELETE FROM ECCMail WHERE addedUTC < ?"
         " AND number <= (SELECT coalesce(min(doneUpTo), ?) FROM ECCMailWay)",
@@ -170,9 +171,8 @@ def prune(connection: sqlite3.Connection, now_us: int) -> int:
     return dropped
 
 
-def _last_number(connection: sqlite3.Connection) -> int:
+def _last_number(connection: Connection) -> int:
     # A number must never be used again, even if all messages are deleted: channels remember theirs.
-    query = "SELECT max((SELECT coalesce(max(number), 0) FROM ECCMail),"
-    query += " (SELECT coalesce(max(doneUpTo), 0) FROM ECCMailWay))"
-    number: int = connection.execute(query).fetchone()[0]
+    used = "SELECT max(number) AS number FROM ECCMail UNION ALL SELECT max(doneUpTo) FROM ECCMailWay"
+    number: int = connection.execute(f"SELECT coalesce(max(number), 0) FROM ({used}) AS used").fetchone()[0]
     return number

@@ -5,7 +5,6 @@ on before: no message is sent twice because a disk was full.
 """
 
 import logging
-import sqlite3
 from functools import partial
 
 from ecc_listener.notifications import outbox
@@ -14,7 +13,8 @@ from ecc_listener.notifications.errors import Fault
 from ecc_listener.notifications.outbox import ChannelState, Due, Outcome
 from ecc_listener.notifications.status import OFF, mail_fault
 from ecc_listener.notifications.worker import Worker
-from ecc_listener.storage.store import Store
+from ecc_listener.storage.interface import Storage
+from ecc_listener.storage.statements import Connection
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _OWN_FAULT = Fault("an error in this program prevents it from being sent", "repo
 class Sender:
     """Passes due messages from the outbox to a thread, and stores what became of them."""
 
-    def __init__(self, channels: Channels, store: Store) -> None:
+    def __init__(self, channels: Channels, store: Storage) -> None:
         """Send to these channels.
 
         Raises:
@@ -120,7 +120,7 @@ class Sender:
 
 
 def _record(
-    connection: sqlite3.Connection, outcomes: list[Outcome], now_us: int
+    connection: Connection, outcomes: list[Outcome], now_us: int
 ) -> tuple[list[Outcome], list[ChannelState]]:
     given_up = [outcome for outcome in outcomes if outbox.record(connection, outcome, now_us)]
     return given_up, outbox.states(connection)

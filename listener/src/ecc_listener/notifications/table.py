@@ -4,11 +4,11 @@ All functions take a connection; those that write are run in one transaction by 
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 from ecc_listener.notifications.notice import KINDS, Details, Notice
 from ecc_listener.storage.connection import utc_text, utc_us
+from ecc_listener.storage.statements import Connection
 
 KEPT_DAYS = 400
 MAX_KEPT = 20_000
@@ -16,12 +16,14 @@ MAX_KEPT = 20_000
 
 _DAY_US = 86_400_000_000
 _COLUMNS = "number, kind, sensorName, location, sinceUTC, overUTC, toldUTC, timesTold, facts, noticedUTC"
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in (*_COLUMNS.split(", ")[1:], "done"))
 
 
-def write_notices(connection: sqlite3.Connection, notices: Iterable[tuple[Notice, bool]]) -> None:
+def write_notices(connection: Connection, notices: Iterable[tuple[Notice, bool]]) -> None:
     """Write notices, each with whether it is done: resolved, and nothing is left to be sent."""
     connection.executemany(
-        f"INSERT OR REPLACE INTO ECCNotice ({_COLUMNS}, done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO ECCNotice ({_COLUMNS}, done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f" ON CONFLICT (number) DO UPDATE SET {_REPLACED}",
         [
             (
                 one.number,
@@ -34,19 +36,19 @@ def write_notices(connection: sqlite3.Connection, notices: Iterable[tuple[Notice
                 one.times_sent,
                 json.dumps(one.details),
                 utc_text(one.noticed_us),
-                done,
+                int(done),
             )
             for one, done in notices
         ],
     )
 
 
-def pending(connection: sqlite3.Connection) -> list[Notice]:
+def pending(connection: Connection) -> list[Notice]:
     """Return open notices, and resolved ones whose end has not been sent yet."""
     return _notices(connection, "WHERE done = 0 ORDER BY number")
 
 
-def open_now(connection: sqlite3.Connection) -> list[Notice]:
+def open_now(connection: Connection) -> list[Notice]:
     """Return open notices, the most severe first; none in a database of an older version."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ECCNotice'").fetchone():
         return []
@@ -56,13 +58,13 @@ def open_now(connection: sqlite3.Connection) -> list[Notice]:
     )
 
 
-def newest(connection: sqlite3.Connection, count: int) -> list[Notice]:
+def newest(connection: Connection, count: int) -> list[Notice]:
     """Return the notices that began last, the newest first."""
     return _notices(connection, "ORDER BY number DESC LIMIT ?", count)
 
 
 def between(
-    connection: sqlite3.Connection, subjects: Sequence[str], start_us: int, end_us: int, count: int
+    connection: Connection, subjects: Sequence[str], start_us: int, end_us: int, count: int
 ) -> list[Notice]:
     """Return what was wrong with a sensor, or with all at once, at some time of a range; the newest first."""
     names = ", ".join("?" * len(subjects))
@@ -73,24 +75,24 @@ def between(
     return _notices(connection, which, *subjects, utc_text(end_us), utc_text(start_us), count)
 
 
-def resolved_since(connection: sqlite3.Connection, time_us: int) -> list[Notice]:
+def resolved_since(connection: Connection, time_us: int) -> list[Notice]:
     """Return the notices that are done and ended after a time, the newest at the end."""
     return _notices(connection, "WHERE done = 1 AND overUTC > ? ORDER BY number", utc_text(time_us))
 
 
-def last_sent(connection: sqlite3.Connection) -> Notice | None:
+def last_sent(connection: Connection) -> Notice | None:
     """Return the notice that was sent last."""
     sent = _notices(connection, "WHERE toldUTC IS NOT NULL ORDER BY toldUTC DESC, number LIMIT 1")
     return sent[0] if sent else None
 
 
-def next_number(connection: sqlite3.Connection) -> int:
+def next_number(connection: Connection) -> int:
     """Return the number of the next notice."""
     number: int = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM ECCNotice").fetchone()[0]
     return number
 
 
-def shift(connection: sqlite3.Connection, by_us: int) -> list[Notice]:
+def shift(connection: Connection, by_us: int) -> list[Notice]:
     """Move the times of what is pending by a jump of the clock, so that what lies between stays as it was."""
     moved = [
         one._replace(
@@ -105,7 +107,7 @@ def shift(connection: sqlite3.Connection, by_us: int) -> list[Notice]:
     return moved
 
 
-def drop_old(connection: sqlite3.Connection, now_us: int) -> None:
+def drop_old(connection: Connection, now_us: int) -> None:
     """Drop what was over long ago, and the oldest where there are too many."""
     connection.execute(
         "DELETE FROM ECCNotice WHERE done = 1 AND (overUTC < ? OR number <="
@@ -114,21 +116,24 @@ def drop_old(connection: sqlite3.Connection, now_us: int) -> None:
     )
 
 
-def memories(connection: sqlite3.Connection) -> dict[str, str]:
+def memories(connection: Connection) -> dict[str, str]:
     """Return what the watch has kept of each sensor, by its name."""
     return dict(connection.execute("SELECT sensorName, memory FROM ECCWatch"))
 
 
-def keep_memories(connection: sqlite3.Connection, memories: Mapping[str, str], known: Iterable[str]) -> None:
+def keep_memories(connection: Connection, memories: Mapping[str, str], known: Iterable[str]) -> None:
     """Keep these, and forget those of all who aren't `known` any more."""
-    connection.executemany("INSERT OR REPLACE INTO ECCWatch VALUES (?, ?)", list(memories.items()))
+    connection.executemany(
+        "INSERT INTO ECCWatch VALUES (?, ?) ON CONFLICT (sensorName) DO UPDATE SET memory = excluded.memory",
+        list(memories.items()),
+    )
     names = {name for (name,) in connection.execute("SELECT sensorName FROM ECCWatch")}
     connection.executemany(
         "DELETE FROM ECCWatch WHERE sensorName = ?", [(name,) for name in names.difference(known)]
     )
 
 
-def _notices(connection: sqlite3.Connection, which: str, *values: object) -> list[Notice]:
+def _notices(connection: Connection, which: str, *values: object) -> list[Notice]:
     return [
         Notice(
             number,

@@ -15,6 +15,10 @@ class StoreHeldError(StoreError):
     """Raised when another process writes to the database."""
 
 
+class StoreTakenError(StoreError):
+    """Raised when another process has written meanwhile under this one's name; only a restart helps."""
+
+
 def hold(path: Path) -> IO[bytes]:
     """Hold a file beside the database, so that no second listener writes to it; let go by closing it.
 

@@ -1,4 +1,4 @@
-"""The only writer of the live database file: it commits bursts of readings.
+"""The SQLite storage, the only writer of the live database file: it commits bursts of readings.
 
 A burst is committed in one transaction with the record of its packets (`deliveries`) and the rejected
 messages (`quarantine`). Either all of it is on disk when `commit` returns, or `StoreError` is raised. Then
@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ecc_listener.mqtt.deliveries import Packet, pack, unpack
 from ecc_listener.readings.reading import Reading
@@ -20,8 +20,10 @@ from ecc_listener.storage import archive, corruption, foreign, irregularity, loc
 from ecc_listener.storage.connection import StoreError, atomic, connect, explain, utc_text
 from ecc_listener.storage.corruption import DamagedError
 from ecc_listener.storage.insert import Rows
+from ecc_listener.storage.interface import Burst
 from ecc_listener.storage.migrate import migrate
-from ecc_listener.storage.quarantine import Arrival, Rejected
+
+__all__ = ["Burst", "Store"]
 
 Result = TypeVar("Result")
 
@@ -29,17 +31,6 @@ _REPLAY_BATCH = 1_000
 _DAMAGE_TIMES = 2
 
 _log = logging.getLogger(__name__)
-
-
-class Burst(NamedTuple):
-    """What one transaction stores; the numbers of bursts increase."""
-
-    number: int
-    readings: list[Arrival]
-    rejected: list[Rejected]
-    packets: list[Packet]
-    incomplete: Sequence[Rejected] = ()
-    """The messages of some of the readings, with what these lack."""
 
 
 class Store:

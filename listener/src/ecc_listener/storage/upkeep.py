@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ecc_listener.clock import Now
 from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import StoreError
-from ecc_listener.storage.files import replay_request_path
-from ecc_listener.storage.store import Store
+from ecc_listener.storage.interface import Storage
 
 _log = logging.getLogger(__name__)
 
@@ -18,13 +18,17 @@ class RejectedUpkeep:
     """Does what `ecc-listener replay` asks for, and once a day drops rejected messages that are too old."""
 
     def __init__(
-        self, store: Store, decode: Callable[[str, bytes], Sequence[Reading]], max_days: int
+        self,
+        store: Storage,
+        request: Path,
+        decode: Callable[[str, bytes], Sequence[Reading]],
+        max_days: int,
     ) -> None:
-        """Keep rejected messages for `max_days`."""
+        """Keep rejected messages for `max_days`; `request` is the file that asks for a replay."""
         self._store = store
         self._decode = decode
         self._max_age_us = max_days * _DAY_US
-        self._request = replay_request_path(store.path)
+        self._request = request
         self._next_drop_us = 0
 
     def tick(self, now: Now) -> None:
