@@ -129,7 +129,7 @@ def test_replay_works_while_a_listener_runs(tmp_path: Path, broker: Mosquitto, p
     assert listener.stop() == 0
 
 
-@pytest.mark.parametrize("verb", ["status", "backup", "export", "demo"])
+@pytest.mark.parametrize("verb", ["status", "backup", "web", "demo"])
 def test_a_verb_that_needs_the_file_says_so(tmp_path: Path, broker: Mosquitto, verb: str) -> None:
     done = make_listener(tmp_path, broker, "postgresql://nowhere/db").run(verb)
     assert done.returncode == 2

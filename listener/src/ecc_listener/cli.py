@@ -105,7 +105,7 @@ VERBS = {
     "export": Verb(
         "commands.export",
         "write readings as CSV, JSON lines or Parquet, including those in archives",
-        (*_DATABASE, "limits_file_path"),
+        (*_DATABASE, *_SERVER, "limits_file_path"),
         has_arguments=True,
     ),
     "restore": Verb(
@@ -154,7 +154,7 @@ VERBS = {
 _USE_SQL = "use psql and the views that listener/docs/scale-out.md describes"
 _USE_DUMP = "use pg_dump and pg_restore"
 _FILE_ONLY = {
-    **dict.fromkeys(("status", "web", "export"), _USE_SQL),
+    **dict.fromkeys(("status", "web"), _USE_SQL),
     **dict.fromkeys(("backup", "restore", "recover"), _USE_DUMP),
     "mute": "edit the limits file",
     "demo": "unset it, or the simulated rooms would be stored there",

@@ -15,7 +15,7 @@ from typing import IO
 
 from ecc_listener.backup.copy import PARTIAL, fsync_folder
 from ecc_listener.history.export import FORMATS, Columns, Units, export
-from ecc_listener.history.query import History
+from ecc_listener.history.query import History, open_history
 from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.progress import Progress
 from ecc_listener.settings import Settings, SettingsError
@@ -53,7 +53,7 @@ def main(settings: Settings, arguments: dict[str, object]) -> int:
     if name == "parquet" and target is None and sys.stdout.isatty():
         raise SettingsError(["format: Parquet can't be shown on a terminal; add --output FILE.parquet"])
     limits = WatchedFile(settings.limits_file_path, is_created=False).limits
-    history = History(settings.database_file_path, limits.corrections)
+    history = open_history(settings, limits.corrections)
     span = _span(arguments, zone)
     sensors = _sensors(history, arguments)
     units = Units(is_celsius=arguments.get("units") == "c", is_local=zone is None)

@@ -13,7 +13,7 @@ from itertools import groupby
 from math import inf
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ecc_listener.history import rollups
 from ecc_listener.history.rollups import STEP_US, Aggregate, Bucket, RollupFile, RollupFileError, Source, Step
@@ -23,7 +23,10 @@ from ecc_listener.storage.connection import StoreError, connect_readonly, open_r
 from ecc_listener.storage.files import Span
 from ecc_listener.storage.irregularity import find_irregularity
 
-__all__ = ["Bucket", "DataFile", "History", "Row"]
+if TYPE_CHECKING:
+    from ecc_listener.settings import Settings
+
+__all__ = ["Bucket", "DataFile", "History", "Row", "open_history"]
 
 _FIRST_SLICE_US = 7 * STEP_US["day"]
 _FEW_ROWS, _MANY_ROWS = 10_000, 40_000
@@ -43,7 +46,7 @@ _FIELD_AGGREGATES = (
     " WHERE sensorName = ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ? AND field = ? GROUP BY 1"
 )
 _COUNT = f"SELECT count(*) {_WITHIN}"
-_AGGREGATES = f"SELECT substr(recordWrittenUTC, 1, 13), {rollups.AGGREGATE_SQL} {_WITHIN} GROUP BY 1"
+AGGREGATES = f"SELECT substr(recordWrittenUTC, 1, 13), {rollups.AGGREGATE_SQL} {_WITHIN} GROUP BY 1"
 # Readings since the rollup file was updated: few rows, found by their number, not by the index.
 _LATER_AGGREGATES = (
     f"SELECT sensorName, substr(recordWrittenUTC, 1, 13), {rollups.AGGREGATE_SQL} FROM ECCTempHum"
@@ -248,12 +251,7 @@ class History:
         """
         step_us = STEP_US[step]
         start_us, end_us = start_us // step_us * step_us, -(-end_us // step_us) * step_us
-        rollup_file: RollupFile | None
-        try:
-            with closing(RollupFile(self._database)) as rollup_file:
-                found = self._aggregates(sensors, start_us, end_us, step, rollup_file)
-        except RollupFileError:
-            found = self._aggregates(sensors, start_us, end_us, step, None)
+        found = self._aggregates(sensors, start_us, end_us, step)
         return {sensor: self._buckets(sensor, found, step_us) for sensor in sensors}
 
     def _buckets(self, sensor: str, found: dict[str, dict[int, Aggregate]], step_us: int) -> list[Bucket]:
@@ -290,9 +288,18 @@ class History:
         ]
 
     def _aggregates(
-        self, sensors: Sequence[str], start_us: int, end_us: int, step: Step, rollup_file: RollupFile | None
+        self, sensors: Sequence[str], start_us: int, end_us: int, step: Step
     ) -> dict[str, dict[int, Aggregate]]:
         """Return the aggregates of each sensor by its present name."""
+        try:
+            with closing(RollupFile(self._database)) as rollup_file:
+                return self._aggregates_of_files(sensors, start_us, end_us, step, rollup_file)
+        except RollupFileError:
+            return self._aggregates_of_files(sensors, start_us, end_us, step, None)
+
+    def _aggregates_of_files(
+        self, sensors: Sequence[str], start_us: int, end_us: int, step: Step, rollup_file: RollupFile | None
+    ) -> dict[str, dict[int, Aggregate]]:
         per_step = STEP_US[step] // STEP_US["hour"]
         within = _bound(start_us), _bound(end_us)
         present_name = self._corrections.present_name
@@ -365,7 +372,7 @@ def _not_added(
     """Yield (name, hour, *aggregate) of the rows of some sensors that are not in the rollup file."""
     if source is None:
         for name in names:
-            for row in connection.execute(_AGGREGATES, (name, *within)):
+            for row in connection.execute(AGGREGATES, (name, *within)):
                 yield name, *row
         return
     for first in range(0, len(names), _MAX_NAMES):
@@ -377,3 +384,12 @@ def _not_added(
 def _bound(time_us: int) -> str:
     """Return a bound as text, without a fraction of zero, as the original wrote it."""
     return utc_text(time_us).removesuffix(".000000")
+
+
+def open_history(settings: "Settings", corrections: Corrections = NO_CORRECTIONS) -> History:
+    """Return the history of the database that the settings name: PostgreSQL, or the file."""
+    if settings.database_url is not None:
+        from ecc_listener.history.postgres import PostgresHistory  # noqa: PLC0415 - who has no server
+
+        return PostgresHistory(settings.database_url.get_secret_value(), corrections)
+    return History(settings.database_file_path, corrections)
