@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ecc_listener import settings as module
+from ecc_listener.commands import check
 from ecc_listener.credentials import CredentialsError, read_mail, read_mqtt
 from ecc_listener.settings import Settings, SettingsError, load, unknown_variables
 
@@ -183,6 +184,32 @@ def test_mail_credentials_are_the_original_s_four_fields(tmp_path: Path) -> None
     assert mail.password.get_secret_value() == "abcdefghijklmnop"
     assert mail.local_host_name is None
     assert mail.destinations == ("you@example.org", "they@example.org")
+
+
+def test_after_a_mail_address_may_stand_what_it_gets(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(
+        "me@example.org,abcd,None,you@example.org;warden@example.org rooms digest; it@example.org  System"
+    )
+    mail = read_mail(tmp_path / "file")
+    assert mail is not None
+    assert mail.destinations == ("you@example.org", "warden@example.org", "it@example.org")
+    assert mail.choices == {
+        "you@example.org": "",
+        "warden@example.org": "digest rooms",
+        "it@example.org": "system",
+    }
+
+
+def test_a_kind_of_message_that_does_not_exist_is_a_problem_of_the_setting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mail").write_text("me@example.org,hunter2,None,you@example.org romms")
+    flags: dict[str, object] = {"gmail_credentials_file_path": tmp_path / "mail"}
+    assert check.main(flags, {}) == 2
+    (line,) = (one for one in capsys.readouterr().out.splitlines() if "gmail" in one)
+    assert "after an address, 'romms' is not a kind of message; did you mean rooms?" in line
+    assert "allowed are rooms, sensors, system, digest" in line
+    assert "hunter2" not in line
 
 
 @pytest.mark.parametrize("text", ["", " \n"])

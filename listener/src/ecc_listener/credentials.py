@@ -5,10 +5,13 @@ from a file.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import SecretStr
+
+from ecc_listener.recipients import EVERYTHING, ChoiceError, parse_choice
 
 _MAX_BYTES = 10_000
 _MAIL_FORM = "address,password,local host name,destination"
@@ -32,6 +35,8 @@ class MailCredentials(NamedTuple):
     password: SecretStr
     local_host_name: str | None
     destinations: tuple[str, ...]
+    choices: Mapping[str, str]
+    """For each destination the kinds of messages that it gets, see `recipients`."""
 
 
 def read_mqtt(path: Path) -> Credentials:
@@ -60,8 +65,9 @@ def read_web(path: Path) -> Credentials | None:
 def read_mail(path: Path) -> MailCredentials | None:
     """Read `address,password,local host name,destination`; None (mail is off) if missing or empty.
 
-    The local host name may be empty or "None"; several destinations are separated by semicolons. The spaces
-    of an app password are removed.
+    The local host name may be empty or "None"; several destinations are separated by semicolons. After an
+    address, separated by a space, may stand the kinds of messages that it gets. The spaces of an app password
+    are removed.
 
     Raises:
         CredentialsError: the file is malformed.
@@ -76,14 +82,23 @@ def read_mail(path: Path) -> MailCredentials | None:
     if len(fields) != len(_MAIL_FORM.split(",")):
         raise CredentialsError(f"{path} has {len(fields)} fields instead of four: {_MAIL_FORM}")
     address, password, local, destination = fields
-    destinations = tuple(one.strip() for one in destination.split(";") if one.strip())
-    for one in (address, *(destinations or ("",))):
-        if "@" not in one.strip("@") or any(character.isspace() for character in one):
-            raise CredentialsError(f"{path}: address and destination must be e-mail addresses")
+    recipients = [one.split(None, 1) for one in destination.split(";") if one.strip()] or [[""]]
+    if not all(map(_is_address, (address, *(recipient[0] for recipient in recipients)))):
+        raise CredentialsError(f"{path}: address and destination must be e-mail addresses")
     if not password:
         raise CredentialsError(f"{path}: the password is empty")
     local_host_name = None if local in {"", "None"} else local
-    return MailCredentials(address, SecretStr(password.replace(" ", "")), local_host_name, destinations)
+    try:
+        choices = {recipient: parse_choice("".join(words)) for recipient, *words in recipients}
+    except ChoiceError as error:
+        raise CredentialsError(f"{path}: after an address, {error}") from None
+    return MailCredentials(
+        address, SecretStr(password.replace(" ", "")), local_host_name, tuple(choices), choices
+    )
+
+
+def _is_address(text: str) -> bool:
+    return "@" in text.strip("@") and not any(character.isspace() for character in text)
 
 
 class UrlLine(NamedTuple):
@@ -91,6 +106,8 @@ class UrlLine(NamedTuple):
 
     number: int
     url: SecretStr
+    choice: str = EVERYTHING
+    """The kinds of messages that it gets, see `recipients`."""
 
     @property
     def channel(self) -> str:
@@ -100,6 +117,8 @@ class UrlLine(NamedTuple):
 
 def read_urls(path: Path) -> tuple[UrlLine, ...]:
     """Read the Apprise URLs; none if the file is missing. Lines that begin with # are comments.
+
+    After a URL, separated by a space, may stand the kinds of messages that it gets.
 
     Raises:
         CredentialsError: it can't be read, or a line is not a URL; the error has the number of the line.
@@ -113,9 +132,16 @@ def read_urls(path: Path) -> tuple[UrlLine, ...]:
     for number, line in enumerate((line.strip() for line in lines), 1):
         if not line or line.startswith("#"):
             continue
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S+", line):
+        url, *words = line.split(None, 1)
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S+", url):
             raise CredentialsError(f"{path}: line {number} is not an Apprise URL, such as ntfys://topic")
-        urls.append(UrlLine(number, SecretStr(line)))
+        try:
+            choice = parse_choice("".join(words))
+        except ChoiceError as error:
+            # Without the word: it may be part of a password with a space in it.
+            fault = "has after its URL something that is not a kind of message"
+            raise CredentialsError(f"{path}: line {number} {fault}; {error.hint}") from None
+        urls.append(UrlLine(number, SecretStr(url), choice))
     return tuple(urls)
 
 

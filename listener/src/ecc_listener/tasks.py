@@ -53,8 +53,10 @@ class PeriodicTasks:
             store,
             zone,
             now,
-            lambda connection, notification: outbox.add(
-                connection, message.compose(notification, zone), notification.at_us
+            lambda connection, notification: outbox.add_by_choice(
+                connection,
+                lambda choice: message.for_choice(notification, choice, zone),
+                notification.at_us,
             ),
         )
         self.sender = Sender(channels, store)

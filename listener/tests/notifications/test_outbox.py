@@ -174,3 +174,102 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
     assert outbox.prune(connection, NOW_US) == 2
     assert subjects(connection) == [("a@x", "c")]
     assert outbox.prune(connection, NOW_US) == 0
+
+
+CHOICES = {"rooms@x": "rooms", "it@x": "system"}
+
+
+def by_choice(connection: sqlite3.Connection, **subjects: str) -> None:
+    """Add a message for each choice; `all` is the choice of those who get everything."""
+    written = {name.replace("all", ""): Message(text, "p", "h") for name, text in subjects.items()}
+    outbox.add_by_choice(connection, written.get, NOW_US)
+
+
+def drained(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Send everything; return what went where."""
+    sent = []
+    while due := outbox.due(connection, NOW_US):
+        for one in due:
+            sent.append((one.channel, one.message.subject))
+            record(connection, one.channel, one.number)
+    return sent
+
+
+def test_each_channel_gets_what_it_chose_exactly_once(connection: sqlite3.Connection) -> None:
+    outbox.set_channels(connection, ["all@x", "rooms@x", "it@x"], CHOICES)
+    add(connection, "for all")
+    by_choice(connection, all="cold and disk", rooms="cold", system="disk")
+    by_choice(connection, all="silent")
+    by_choice(connection, all="cold again", rooms="cold again")
+    assert [state.waiting for state in outbox.states(connection)] == [4, 3, 2]
+    assert sorted(drained(connection)) == [
+        ("all@x", "cold again"),
+        ("all@x", "cold and disk"),
+        ("all@x", "for all"),
+        ("all@x", "silent"),
+        ("it@x", "disk"),
+        ("it@x", "for all"),
+        ("rooms@x", "cold"),
+        ("rooms@x", "cold again"),
+        ("rooms@x", "for all"),
+    ]
+    assert drained(connection) == []
+    assert [state.waiting for state in outbox.states(connection)] == [0, 0, 0]
+
+
+def test_what_is_the_same_for_all_is_one_message(connection: sqlite3.Connection) -> None:
+    outbox.set_channels(connection, ["all@x", "rooms@x"], CHOICES)
+    by_choice(connection, all="cold", rooms="cold")
+    assert connection.execute("SELECT count(*) FROM ECCMail").fetchone() == (1,)
+    outbox.add_by_choice(connection, lambda _: None, NOW_US)
+    assert connection.execute("SELECT count(*) FROM ECCMail").fetchone() == (1,)
+    assert drained(connection) == [("all@x", "cold"), ("rooms@x", "cold")]
+
+
+def test_a_new_choice_brings_nothing_of_the_past(connection: sqlite3.Connection) -> None:
+    outbox.set_channels(connection, ["all@x", "rooms@x"], CHOICES)
+    by_choice(connection, all="disk")
+    by_choice(connection, all="cold and disk", rooms="cold")
+    record(connection, "rooms@x", 3)
+    # The other one is still down when this one chooses everything, and when it goes back.
+    outbox.set_channels(connection, ["all@x", "rooms@x"])
+    assert subjects(connection) == [("all@x", "disk")]
+    outbox.set_channels(connection, ["all@x", "rooms@x"], CHOICES)
+    assert drained(connection) == [("all@x", "disk"), ("all@x", "cold and disk")]
+
+
+def test_what_was_added_for_others_is_behind_a_channel_at_once(connection: sqlite3.Connection) -> None:
+    outbox.set_channels(connection, ["rooms@x", "it@x"], CHOICES)
+    by_choice(connection, rooms="cold")
+    outbox.set_channels(connection, ["it@x"], {"it@x": "rooms"})
+    assert drained(connection) == []
+
+
+def test_what_was_for_others_stays_in_the_past_whatever_a_channel_chooses_later(
+    connection: sqlite3.Connection,
+) -> None:
+    outbox.set_channels(connection, ["rooms@x", "it@x"], CHOICES)
+    by_choice(connection, rooms="cold")
+    by_choice(connection, system="disk")
+    record(connection, "rooms@x", 1)
+    # What is for another one was added once before and once after what was sent.
+    outbox.set_channels(connection, ["rooms@x", "it@x"], {"rooms@x": "system", "it@x": "rooms"})
+    assert drained(connection) == []
+
+
+def test_what_waits_for_a_corrected_address_is_what_it_chose(connection: sqlite3.Connection) -> None:
+    outbox.set_channels(connection, ["all@x", "wrong@x"], {"wrong@x": "rooms"})
+    by_choice(connection, all="cold and disk", rooms="cold")
+    drained_by_all = [one for one in outbox.due(connection, NOW_US) if one.channel == "all@x"]
+    record(connection, "all@x", drained_by_all[0].number)
+    assert outbox.set_channels(connection, ["all@x", "right@x"], {"right@x": "rooms"}) == {"wrong@x": 1}
+    assert drained(connection) == [("right@x", "cold")]
+
+
+def test_a_choice_that_gets_nothing_keeps_no_message_for_ever(connection: sqlite3.Connection) -> None:
+    outbox.set_channels(connection, ["all@x", "it@x"], CHOICES)
+    by_choice(connection, all="cold")
+    drained(connection)
+    assert outbox.prune(connection, NOW_US + 36 * DAY_US) == 0
+    for name in "ECCMail", "ECCMailChoice":
+        assert connection.execute(f"SELECT count(*) FROM {name}").fetchone() == (0,)

@@ -3,14 +3,16 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from ecc_listener.notifications import outbox, smtp
+from ecc_listener.notifications import message, outbox, smtp
 from ecc_listener.notifications.channels import Channels, read_channels
 from ecc_listener.notifications.message import Message
+from ecc_listener.notifications.notice import Entry, Notice, Notification, Words
 from ecc_listener.notifications.outbox import Due, Outcome
 from ecc_listener.notifications.sender import Sender
 from ecc_listener.settings import load
@@ -55,6 +57,45 @@ def test_letters_are_sent_once_and_in_order(server: MailServer, store: Store) ->
         post.tick(NOW_US)
     assert server.subjects() == list("abcd")
     assert post.fault is None
+
+
+def test_each_recipient_gets_the_notices_of_its_kinds_and_sees_only_those_who_get_the_same(
+    server: MailServer, store: Store
+) -> None:
+    chosen = (
+        "you@example.org",
+        "rooms@example.org rooms",
+        "organ@example.org rooms",
+        "it@example.org system",
+    )
+    post = Sender(read_channels(load(server.settings(*chosen))), store)
+    words = Words("", None, "", ())
+    cold, full = (
+        Entry(
+            Notice(number, kind, subject, subject or None, NOW_US, None, None, 0, {}),
+            "new",
+            words._replace(headline=headline),
+            None,
+        )
+        for number, kind, subject, headline in (
+            (1, "too_cold", "Nave", "Nave: too cold"),
+            (2, "disk", "", "The disk fills up"),
+        )
+    )
+    for entries in (cold, full), (cold,):
+        notification = Notification(NOW_US, entries, None)
+        write = partial(message.for_choice, notification, zone=UTC)
+        store.change(partial(outbox.add_by_choice, write=write, now_us=NOW_US))
+    turn(post, NOW_US, lambda: not waiting(store))
+    assert sorted((address, str(mail["Subject"]), str(mail["To"])) for address, mail in server.mails) == [
+        ("it@example.org", "The disk fills up", "it@example.org"),
+        ("organ@example.org", "Nave: too cold", "rooms@example.org, organ@example.org"),
+        ("organ@example.org", "Nave: too cold", "rooms@example.org, organ@example.org"),
+        ("rooms@example.org", "Nave: too cold", "rooms@example.org, organ@example.org"),
+        ("rooms@example.org", "Nave: too cold", "rooms@example.org, organ@example.org"),
+        ("you@example.org", "Nave: too cold", "you@example.org"),
+        ("you@example.org", "Nave: too cold, and 1 more", "you@example.org"),
+    ]
 
 
 def test_a_server_that_is_down_for_a_day_gets_all_of_it_once_and_in_order_afterwards(

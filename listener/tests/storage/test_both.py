@@ -326,6 +326,31 @@ def test_notices_and_what_was_learned_read_back(storage: Storage) -> None:
         assert storage.look(table.memories) == memories
 
 
+def test_the_outbox_keeps_who_chose_what(storage: Storage) -> None:
+    message = Message("subject", "plain", "<p>html</p>")
+    names, choices = ["all", "rooms", "system"], {"rooms": "rooms", "system": "system"}
+    storage.change(lambda one: outbox.set_channels(one, names, choices))
+    written = {"": message, "rooms": message._replace(subject="cold")}
+    storage.change(lambda one: outbox.add_by_choice(one, written.get, NOON_US))
+    storage.change(lambda one: outbox.add(one, message._replace(subject="for all"), NOON_US))
+    sent = []
+    while due := storage.look(lambda one: outbox.due(one, NOON_US)):
+        for each in due:
+            sent.append((each.channel, each.message.subject))
+            outcome = outbox.Outcome(each.channel, each.number, None)
+            storage.change(partial(outbox.record, outcome=outcome, now_us=NOON_US))
+    assert sorted(sent) == [
+        ("all", "for all"),
+        ("all", "subject"),
+        ("rooms", "cold"),
+        ("rooms", "for all"),
+        ("system", "for all"),
+    ]
+    storage.change(lambda one: outbox.prune(one, NOON_US + 40 * 86_400 * SECOND_US))
+    storage.change(lambda one: outbox.set_channels(one, names))
+    assert [one.waiting for one in storage.look(outbox.states)] == [0, 0, 0]
+
+
 def test_the_outbox_keeps_what_each_channel_has_not_sent(storage: Storage) -> None:
     message = Message("subject", "plain", "<p>html</p>", b"\x00picture")
     storage.change(lambda connection: outbox.set_channels(connection, ["one", "two"]))

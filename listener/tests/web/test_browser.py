@@ -403,6 +403,9 @@ def test_the_month_is_a_click_away_and_prints_as_tables_alone(window: Visit, tmp
     expect(page.get_by_role("table", name="Temperature in °F")).to_contain_text("Nave")
     row = page.get_by_role("table", name="Readings").get_by_role("row").filter(has_text="Office")
     expect(row.get_by_role("rowheader")).to_contain_text("ECCTH01")
+    page.set_viewport_size(PHONE)
+    for one in page.locator(".scroll").all():
+        assert one.evaluate("one => one.scrollWidth <= one.clientWidth")
     page.evaluate("window.print = () => { window.isPrinted = true; }")
     page.get_by_role("button", name="Print").click()
     assert page.evaluate("window.isPrinted")

@@ -58,7 +58,7 @@ def main(settings: Settings, _arguments: dict[str, object]) -> int:
 def test_message(channels: Channels, now_us: int, zone: tzinfo) -> Message:
     """Return a message that says what it proves."""
     account = channels.account
-    rows = [("To", ", ".join(channels.names)), ("Sent", day_and_time(now_us, 0, zone))]
+    rows = [("To", channels.in_words), ("Sent", day_and_time(now_us, 0, zone))]
     if account:
         rows.insert(0, ("From", f"{account.server.address}, through {account.server.name}"))
     title = "Test mail: it works"

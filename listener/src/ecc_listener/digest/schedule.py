@@ -13,6 +13,7 @@ from ecc_listener.digest import content
 from ecc_listener.notifications import outbox
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.worker import Worker
+from ecc_listener.recipients import DIGEST, wants
 from ecc_listener.settings import Settings
 from ecc_listener.storage.interface import Storage
 from ecc_listener.storage.statements import Connection
@@ -117,5 +118,5 @@ def _set_last_sent(connection: Connection, monday: date) -> None:
 
 
 def _add(connection: Connection, message: Message, monday: date, now_us: int) -> None:
-    outbox.add(connection, message, now_us)
+    outbox.add_by_choice(connection, lambda choice: message if wants(choice, DIGEST) else None, now_us)
     _set_last_sent(connection, monday)

@@ -8,6 +8,7 @@ from ecc_listener.notifications import apprise, smtp
 from ecc_listener.notifications.errors import Server
 from ecc_listener.notifications.outbox import Due, Outcome
 from ecc_listener.notifications.smtp import Account
+from ecc_listener.recipients import in_words
 from ecc_listener.settings import Settings
 
 
@@ -22,6 +23,17 @@ class Channels(NamedTuple):
         """The name of each channel in the outbox."""
         destinations = self.account.destinations if self.account else ()
         return [*dict.fromkeys((*destinations, *(line.channel for line in self.lines)))]
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """The kinds of messages that each channel gets, by its name; see `recipients`."""
+        lines = {line.channel: line.choice for line in self.lines}
+        return lines | dict(self.account.choices if self.account else {})
+
+    @property
+    def in_words(self) -> str:
+        """All channels, each with what it gets unless that is everything."""
+        return ", ".join(in_words(name, self.choices[name]) for name in self.names)
 
     def send(self, messages: list[Due]) -> Iterator[Outcome]:
         """Send each message to its channel; yield the outcome as soon as it is known."""
@@ -47,6 +59,11 @@ def read_channels(settings: Settings) -> Channels:
     if mail:
         server = Server(settings.smtp_host, settings.smtp_port, settings.smtp_security, mail.address)
         account = Account(
-            server, mail.password, mail.local_host_name, mail.destinations, settings.smtp_ca_file
+            server,
+            mail.password,
+            mail.local_host_name,
+            mail.destinations,
+            settings.smtp_ca_file,
+            mail.choices,
         )
     return Channels(account, read_urls(settings.apprise_urls_file_path))

@@ -11,6 +11,7 @@ from ecc_listener.notifications.notice import Entry, Notice, Notification
 from ecc_listener.notifications.outbox import Due, Outcome
 from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.notifications.worker import Worker
+from ecc_listener.recipients import wants
 from ecc_listener.storage.interface import Storage
 
 _TRY_EVERY_US = 10 * 60 * 1_000_000
@@ -50,11 +51,22 @@ class FallbackMail:
         """Put the message about the end into the outbox, which can be written again."""
         if self._notice is not None and self._sent_to:
             resolved = self._compose(self._notice._replace(resolved_us=now_us), now_us)
-            self._store.change(partial(outbox.add, message=resolved, now_us=now_us))
+            self._store.change(
+                partial(
+                    outbox.add_by_choice,
+                    write=lambda choice: resolved if wants(choice, "store") else None,
+                    now_us=now_us,
+                )
+            )
         self._notice, self._message, self._sent_to, self._next_try_us = None, None, set(), 0
 
     def _send(self, now_us: int) -> None:
-        left = [channel for channel in self._channels.names if channel not in self._sent_to]
+        choices = self._channels.choices
+        left = [
+            name
+            for name in self._channels.names
+            if wants(choices[name], "store") and name not in self._sent_to
+        ]
         self._worker = self._worker or Worker()
         waits = 0 < self._next_try_us - now_us <= _TRY_EVERY_US
         if not left or waits or self._worker.is_busy or self._notice is None:

@@ -8,6 +8,7 @@ from ecc_listener.local_time import day_and_time, duration
 from ecc_listener.notifications.body import Block, Body, Table, html, plain
 from ecc_listener.notifications.notice import KINDS, Entry, Notification
 from ecc_listener.notifications.wording.phrases import clean
+from ecc_listener.recipients import wants
 
 _MAX_SUBJECT = 140
 _MANY = 5
@@ -49,6 +50,13 @@ def compose(notification: Notification, zone: tzinfo) -> Message:
         f"Sent by the ECC listener on {day_and_time(notification.at_us, 0, zone)}.",
     )
     return message(subject, Body(subject, _lead(notification), tuple(parts), None, foot))
+
+
+def for_choice(notification: Notification, choice: str, zone: tzinfo) -> Message | None:
+    """Return the message for recipients who chose some kinds; None if it has nothing for them."""
+    entries = tuple(entry for entry in notification.entries if wants(choice, entry.notice.kind))
+    # The common cause is that of all entries, or there is none.
+    return compose(notification._replace(entries=entries), zone) if entries else None
 
 
 def _subject(notification: Notification) -> str:

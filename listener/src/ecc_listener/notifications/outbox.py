@@ -1,16 +1,21 @@
 """The outbox: messages to be sent, and how far each channel has come. Tables `ECCMail` and `ECCMailWay`.
 
-A channel is a mail address, or a line of the file of apprise URLs. Each channel gets all messages in their
+A channel is a mail address, or a line of the file of apprise URLs. Each channel gets its messages in their
 order; how far it has come is one number, so none is left out and none overtakes another. A channel that
 fails is tried again with growing pauses, and does not delay the others.
+
+A message is for all channels or, by `ECCMailChoice`, for those that made one choice of kinds. The number of a
+channel is always just before its next message, so that what is for others is behind it, whatever it chooses
+later.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ecc_listener.notifications.errors import Fault
 from ecc_listener.notifications.message import Message
+from ecc_listener.recipients import EVERYTHING
 from ecc_listener.storage.connection import utc_text, utc_us
 from ecc_listener.storage.statements import Connection
 
@@ -23,6 +28,14 @@ _MINUTE_US = 60_000_000
 _DAY_US = 24 * 60 * _MINUTE_US
 _LONGEST_PAUSE_US = 60 * _MINUTE_US
 _GIVE_UP_TRIES = 8
+
+
+_IS_FOR = (
+    "NOT EXISTS (SELECT 1 FROM ECCMailChoice AS one WHERE one.number = mail.number AND one.choice <>"
+    " coalesce((SELECT choice FROM ECCMailWayChoice AS its WHERE its.way = ECCMailWay.way), ''))"
+)
+_WAITING = f"FROM ECCMail AS mail WHERE mail.number > doneUpTo AND {_IS_FOR}"
+"""The messages that wait for a row of `ECCMailWay`."""
 
 
 class Due(NamedTuple):
@@ -54,8 +67,12 @@ class ChannelState(NamedTuple):
     fault: str | None
 
 
-def set_channels(connection: Connection, channels: Sequence[str]) -> dict[str, int]:
+def set_channels(
+    connection: Connection, channels: Sequence[str], choices: Mapping[str, str] | None = None
+) -> dict[str, int]:
     """Set the channels, all due at once; return how many messages were waiting for removed ones.
+
+    `choices` has the kinds that a channel gets, if that isn't everything.
 
     What was waiting for a removed channel goes to the new ones: most likely somebody has corrected an
     address. Otherwise a new channel starts with the next message.
@@ -70,22 +87,63 @@ def set_channels(connection: Connection, channels: Sequence[str]) -> dict[str, i
         "INSERT INTO ECCMailWay (way, doneUpTo) VALUES (?, ?) ON CONFLICT DO NOTHING",
         [(channel, done_up_to) for channel in channels],
     )
+    connection.execute("DELETE FROM ECCMailWayChoice")
+    connection.executemany(
+        "INSERT INTO ECCMailWayChoice VALUES (?, ?)",
+        [(channel, choice) for channel, choice in (choices or {}).items() if choice and channel in channels],
+    )
+    _skip(connection)
     connection.execute("UPDATE ECCMailWay SET nextTryUTC = NULL")
     # If nothing is waiting, nothing would prove that a fault has been fixed.
     connection.execute(
-        "UPDATE ECCMailWay SET tries = 0, fault = NULL, failingSinceUTC = NULL WHERE doneUpTo >= ?",
-        (_last_number(connection),),
+        "UPDATE ECCMailWay SET tries = 0, fault = NULL, failingSinceUTC = NULL"
+        f" WHERE NOT EXISTS (SELECT 1 {_WAITING})"
     )
     return {channel: known[channel] for channel in gone}
 
 
 def add(connection: Connection, message: Message, now_us: int) -> None:
-    """Add a message after all others."""
+    """Add a message for all channels after all others."""
+    _add(connection, message, now_us)
+
+
+def _add(connection: Connection, message: Message, now_us: int) -> int:
+    number = _last_number(connection) + 1
+    connection.execute("DELETE FROM ECCMailChoice WHERE number >= ?", (number,))
     connection.execute(
         "INSERT INTO ECCMail (number, addedUTC, messageId, subject, plain, html, picture)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (_last_number(connection) + 1, utc_text(now_us), secrets.token_hex(12), *message),
+        (number, utc_text(now_us), secrets.token_hex(12), *message),
     )
+    return number
+
+
+def _skip(connection: Connection) -> None:
+    """Let each channel pass what is not for it, up to just before its next message."""
+    connection.execute(
+        f"UPDATE ECCMailWay SET doneUpTo = coalesce((SELECT min(mail.number) - 1 {_WAITING}),"
+        " CASE WHEN doneUpTo < ? THEN ? ELSE doneUpTo END)",
+        [_last_number(connection)] * 2,
+    )
+
+
+def add_by_choice(connection: Connection, write: Callable[[str], Message | None], now_us: int) -> None:
+    """Add what `write` returns for each choice that a channel has made; None means no message."""
+    query = (
+        "SELECT DISTINCT coalesce(choice, '')"
+        " FROM ECCMailWay LEFT JOIN ECCMailWayChoice USING (way) ORDER BY 1"
+    )
+    choices = [row[0] for row in connection.execute(query)] or [EVERYTHING]
+    messages = {choice: write(choice) for choice in choices}
+    if len({*messages.values()}) == 1:
+        if message := messages[choices[0]]:
+            add(connection, message, now_us)
+        return
+    for choice, one in messages.items():
+        if one:
+            number = _add(connection, one, now_us)
+            connection.execute("INSERT INTO ECCMailChoice VALUES (?, ?)", (number, choice))
+    _skip(connection)
 
 
 def due(connection: Connection, now_us: int) -> list[Due]:
@@ -93,16 +151,15 @@ def due(connection: Connection, now_us: int) -> list[Due]:
     # A clock that was wrong must not delay a try for longer than a pause.
     window = utc_text(now_us), utc_text(now_us + _LONGEST_PAUSE_US)
     channels = connection.execute(
-        "SELECT way, doneUpTo FROM ECCMailWay"
+        f"SELECT way, (SELECT min(mail.number) {_WAITING}) FROM ECCMailWay"
         " WHERE nextTryUTC IS NULL OR nextTryUTC <= ? OR nextTryUTC > ? ORDER BY rowid",
         window,
     ).fetchall()
     found = []
-    for channel, done_up_to in channels:
+    for channel, number in channels:
         row = connection.execute(
-            "SELECT number, messageId, addedUTC, subject, plain, html, picture FROM ECCMail"
-            " WHERE number > ? ORDER BY number LIMIT 1",
-            (done_up_to,),
+            "SELECT number, messageId, addedUTC, subject, plain, html, picture FROM ECCMail WHERE number = ?",
+            (number,),
         ).fetchone()
         if row:
             found.append(Due(channel, row[0], row[1], utc_us(row[2]), Message(*row[3:])))
@@ -123,6 +180,7 @@ def record(connection: Connection, outcome: Outcome, now_us: int) -> bool:
             " fault = NULL, lastSentUTC = ? WHERE way = ? AND doneUpTo < ?",
             (number, now_utc, channel, number),
         )
+        _skip(connection)
         return False
     row = connection.execute("SELECT tries FROM ECCMailWay WHERE way = ?", (channel,)).fetchone()
     tries = (row[0] if row else 0) + 1
@@ -147,7 +205,7 @@ def record(connection: Connection, outcome: Outcome, now_us: int) -> bool:
 def states(connection: Connection) -> list[ChannelState]:
     """Return the state of each channel."""
     rows = connection.execute(
-        "SELECT way, (SELECT count(*) FROM ECCMail WHERE number > doneUpTo),"
+        f"SELECT way, (SELECT count(*) {_WAITING}),"
         " lastSentUTC, failingSinceUTC, fault FROM ECCMailWay ORDER BY rowid"
     )
     return [
@@ -168,6 +226,7 @@ def prune(connection: Connection, now_us: int) -> int:
         " AND number <= (SELECT coalesce(min(doneUpTo), ?) FROM ECCMailWay)",
         (utc_text(now_us - KEPT_DAYS * _DAY_US), last),
     )
+    connection.execute("DELETE FROM ECCMailChoice WHERE number NOT IN (SELECT number FROM ECCMail)")
     return dropped
 
 

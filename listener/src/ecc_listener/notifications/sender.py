@@ -42,13 +42,13 @@ class Sender:
         self._outcomes: list[Outcome] = []
         self._failing: set[str] = set()
         self._next_prune_us = 0
-        gone = store.change(partial(outbox.set_channels, channels=channels.names))
+        gone = store.change(partial(outbox.set_channels, channels=channels.names, choices=channels.choices))
         for channel, waiting in gone.items():
             _log.warning("%s is no longer notified; %d messages were waiting for it", channel, waiting)
         if channels.lines:
             self._worker.start(channels.check)
         if self.is_on:
-            _log.info("Notices are sent to %s", ", ".join(channels.names))
+            _log.info("Notices are sent to %s", channels.in_words)
         else:
             _log.warning("Mail is %s", OFF)
 

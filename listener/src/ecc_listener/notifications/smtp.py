@@ -7,7 +7,7 @@ the whole.
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
@@ -31,6 +31,12 @@ class Account(NamedTuple):
     local_host_name: str | None
     destinations: tuple[str, ...]
     ca_file: Path | None
+    choices: Mapping[str, str]
+    """The kinds of messages that each destination gets."""
+
+    def together_with(self, destination: str) -> list[str]:
+        """Return the destinations that get the same messages as one."""
+        return [one for one in self.destinations if self.choices[one] == self.choices[destination]]
 
 
 def send(account: Account, messages: list[Due]) -> Iterator[Outcome]:
@@ -47,7 +53,7 @@ def send(account: Account, messages: list[Due]) -> Iterator[Outcome]:
 
 
 def _deliver(client: "_Client", account: Account, due: Due) -> Outcome:
-    message = envelope(due, account.server.address, account.destinations)
+    message = envelope(due, account.server.address, account.together_with(due.channel))
     try:
         client.sendmail(account.server.address, [due.channel], message.as_bytes())
     except smtplib.SMTPServerDisconnected:

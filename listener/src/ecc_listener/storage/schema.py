@@ -133,6 +133,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             value REAL NOT NULL, PRIMARY KEY (sensorName, recordWrittenUTC, field))
         """,
     ),
+    # 7: the kinds that a channel gets, and for which choice a message is: see notifications/outbox.py.
+    (
+        "CREATE TABLE ECCMailWayChoice (way TEXT PRIMARY KEY, choice TEXT NOT NULL)",
+        "CREATE TABLE ECCMailChoice (number INTEGER PRIMARY KEY, choice TEXT NOT NULL)",
+    ),
 )
 
 CREATE = re.compile(r"\s*CREATE (TABLE|VIEW|INDEX)( IF NOT EXISTS)? (\w+)")
@@ -156,6 +161,8 @@ CARRIED = {
     "ECCCounter": f"* FROM ECCCounter WHERE name NOT IN {NOTED}",
     "ECCMail": "* FROM ECCMail",
     "ECCMailWay": "* FROM ECCMailWay",
+    "ECCMailWayChoice": "* FROM ECCMailWayChoice",
+    "ECCMailChoice": "* FROM ECCMailChoice",
     "ECCNotice": "* FROM ECCNotice",
     "ECCWatch": "* FROM ECCWatch",
 }

@@ -103,6 +103,13 @@ MIGRATIONS = (
         failing_since AS failingsinceutc, fault, last_sent AS lastsentutc, id AS rowid
     FROM channel;
     """,
+    # The kinds that a channel gets, and for which choice a message is: see notifications/outbox.py.
+    """
+    CREATE TABLE channel_choice (name text PRIMARY KEY, choice text NOT NULL);
+    CREATE TABLE message_choice (number bigint PRIMARY KEY, choice text NOT NULL);
+    CREATE VIEW eccmailwaychoice AS SELECT name AS way, choice FROM channel_choice;
+    CREATE VIEW eccmailchoice AS SELECT number, choice FROM message_choice;
+    """,
 )
 """Each brings the tables from one version to the next."""
 
