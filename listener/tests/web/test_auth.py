@@ -1,8 +1,12 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from ecc_listener.web.auth import MAX_GUESSES
+from ecc_listener.web.security import HEADERS, OPEN
 from support.viewers import MINUTE_US, READING, House
 
 
@@ -20,6 +24,53 @@ def test_without_the_password_nothing_is_shown(house: House) -> None:
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Basic realm=")
         assert "Office" not in answer.text
+
+
+def addresses(house: House) -> Iterator[str]:
+    """Yield the address of every route of the application, and of every static file."""
+    for route in house.app("open sesame").routes:
+        if isinstance(route, Mount):
+            assert isinstance(route.app, StaticFiles), route
+            (folder,) = route.app.all_directories
+            files = [path for path in Path(folder).rglob("*") if path.is_file()]
+            assert files
+            yield from (f"{route.path}/{path.relative_to(folder)}" for path in files)
+        else:
+            assert isinstance(route, Route), route
+            yield route.path.replace("{units}", "c")
+
+
+ODD = [
+    "//", "//health", "/health/", "/health/..", "/health/../api/rooms", "/%68ealth/", "/health%2f..%2fapi/rooms",
+    "/health;x", "/health%00", "/HEALTH", "/static/../api/rooms", "/static/%2e%2e/%2e%2e/app.py", "/nowhere",
+    "/api/rooms/", "/live?have=1", "/api/rooms?" + "x" * 5000,
+]  # fmt: skip
+METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get", "X"]
+
+
+def test_without_the_password_every_address_answers_401_to_every_method(house: House) -> None:
+    viewer = house.viewer("open sesame")
+    found = sorted(set(addresses(house)) - OPEN)
+    assert {"/", "/live", "/metrics", "/api/rooms", "/static/page.css"} <= set(found)
+    for address in [*found, *ODD]:
+        for method in METHODS:
+            answer = viewer.request(method, address, follow_redirects=False)
+            assert (answer.status_code, address, method) == (401, address, method)
+            assert HEADERS.items() <= {name.title(): value for name, value in answer.headers.items()}.items()
+            assert "Office" not in answer.text
+
+
+def test_what_is_open_without_the_password_says_only_that_the_page_runs(house: House) -> None:
+    assert {"/health"} == OPEN
+    assert house.viewer("open sesame").get("/health").text == "ok"
+
+
+def test_a_wrong_user_and_a_wrong_password_get_the_same_answer(house: House) -> None:
+    viewer = house.viewer("open sesame")
+    answers = [viewer.get("/", auth=one) for one in (("church", "wrong"), ("nobody", "open sesame"))]
+    assert [one.status_code for one in answers] == [401, 401]
+    assert answers[0].content == answers[1].content
+    assert answers[0].headers == answers[1].headers
 
 
 def test_with_the_password_people_and_programs_enter(house: House) -> None:

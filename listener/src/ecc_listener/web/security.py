@@ -28,6 +28,8 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+OPEN = frozenset({"/health"})
+"""What needs no password: it says `ok` while the page runs, and nothing else."""
 _MAX_QUERY = 4000
 _OWN_NAME = re.compile(
     r"""(?ix)
@@ -74,16 +76,17 @@ class SecurityMiddleware:
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
-        if scope["method"] not in {"GET", "HEAD"}:
-            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        if len(scope["query_string"]) > _MAX_QUERY:
-            raise HTTPException(414, "The address is too long. Ask for less at once.")
         if not self._gate.is_closed and not is_own_name(headers.get("host", "")):
             raise HTTPException(
                 421,
                 "Without a password, this page answers only to addresses and local names. "
                 "Open it by its IP address, or write username,password into secrets/web_credentials.",
             )
-        client = scope.get("client") or ("", 0)
-        if scope["path"] != "/health":
+        # The password comes first: whoever doesn't know it learns nothing about addresses and methods.
+        if scope["path"] not in OPEN:
+            client = scope.get("client") or ("", 0)
             self._gate.check(headers.get("authorization", ""), client[0], scope["app"].state.now_us())
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        if len(scope["query_string"]) > _MAX_QUERY:
+            raise HTTPException(414, "The address is too long. Ask for less at once.")
