@@ -120,6 +120,12 @@ VERBS = {
         _DATABASE,
         has_arguments=True,
     ),
+    "import": Verb(
+        "commands.import_",
+        "copy the SQLite file and its archives into PostgreSQL, and prove that all is there",
+        (*_DATABASE, *_SERVER),
+        has_arguments=True,
+    ),
     "mute": Verb(
         "commands.mute",
         "send nothing about a sensor or a location for some time",
