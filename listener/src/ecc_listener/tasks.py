@@ -21,6 +21,7 @@ from ecc_listener.notifications import message, outbox
 from ecc_listener.notifications.channels import read_channels
 from ecc_listener.notifications.fallback import FallbackMail
 from ecc_listener.notifications.sender import Sender
+from ecc_listener.notifications.wording import own_texts
 from ecc_listener.settings import Settings, read_decoder
 from ecc_listener.storage.connection import StoreError
 from ecc_listener.storage.files import replay_request_path
@@ -47,6 +48,7 @@ class PeriodicTasks:
         self._session = session
         self._health = health
         zone = local_zone()
+        own_texts.use(settings.limits_file_path, is_created=True)
         channels = read_channels(settings)
         self.monitor = Monitor(
             settings,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ecc_listener.commands import broker_files, password_file
 from ecc_listener.credentials import Credentials, CredentialsError, read_web
+from ecc_listener.notifications.wording import own_texts
 from ecc_listener.notifications.wording.texts import check_sentences
 from ecc_listener.settings import PREFIX, Settings, SettingsError, load, unknown_variables
 
@@ -36,6 +37,9 @@ def main(flags: dict[str, object], arguments: dict[str, object]) -> int:
             broker_files.write_rules(secrets, broker, accounts, settings.mqtt_topics)
         except (OSError, ValueError) as error:
             problems.append(f"the broker's files can't be written: {error}")
+    # A sentence that can't be used is no reason to stop: the built-in one takes its place.
+    for wrong in own_texts.read(own_texts.path_beside(settings.limits_file_path))[1] if settings else ():
+        print(f"Note: {own_texts.NAME}: {wrong}; the built-in sentence is used in its place")
     for name in unknown_variables():
         print(f"Note: {name} is not a setting and has no effect{_nearest(name)}")
     for problem in problems:

@@ -20,6 +20,7 @@ from ecc_listener.monitoring.limits_file import WatchedFile
 from ecc_listener.notifications import outbox, table
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.notifications.status import OFF, mail_fault, mail_state
+from ecc_listener.notifications.wording import own_texts
 from ecc_listener.notifications.wording.phrases import clean
 from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.readings.corrections import Corrections
@@ -95,6 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(settings: Settings, arguments: dict[str, object]) -> int:
     """Print the status; return 1 when something needs attention."""
+    own_texts.use(settings.limits_file_path)
     now = datetime.now(UTC)
     status = read_status(settings, now)
     if arguments.get("json"):

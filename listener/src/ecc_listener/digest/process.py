@@ -26,6 +26,7 @@ from ecc_listener.monitoring.comfort import ComfortBands
 from ecc_listener.monitoring.limits_file import read_limits
 from ecc_listener.notifications.notice import KINDS
 from ecc_listener.notifications.table import open_now
+from ecc_listener.notifications.wording import own_texts
 from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.storage.connection import connect_readonly, utc_text
 from ecc_listener.storage.files import archives
@@ -71,6 +72,7 @@ def gather(request: dict[str, Any], zone: tzinfo) -> Week:
             (utc_text(start_us), utc_text(end_us)),
         ).fetchone()[0]
     limits = read_limits(Path(request["limits_file"]))
+    own_texts.use(Path(request["limits_file"]))
     corrections = limits.corrections
     history = History(database, corrections)
     # The newest one comes last, and is what the sensor is like now.

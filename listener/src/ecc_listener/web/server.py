@@ -11,6 +11,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ecc_listener.credentials import CredentialsError, read_web
+from ecc_listener.notifications.wording import own_texts
 from ecc_listener.settings import Settings, SettingsError
 from ecc_listener.web.app import create
 
@@ -45,6 +46,7 @@ def serve(
     except CredentialsError as error:
         raise SettingsError([f"web_credentials_file_path: {error}"]) from None
     listening = listening or _bound(settings)
+    own_texts.use(settings.limits_file_path)
     app = create(settings, credentials, now_us, page_clock)
     config = uvicorn.Config(
         app,

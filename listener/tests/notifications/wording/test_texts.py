@@ -5,7 +5,13 @@ import pytest
 
 from ecc_listener.notifications.message import compose
 from ecc_listener.notifications.notice import KINDS, Details, Entry, Notice, Notification
-from ecc_listener.notifications.wording.texts import _templates, check_sentences, describe, section
+from ecc_listener.notifications.wording.texts import (
+    _templates,
+    check_sentences,
+    describe,
+    section,
+    sentences,
+)
 
 ZONE = ZoneInfo("Europe/Berlin")
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
@@ -254,8 +260,10 @@ def test_a_sentence_that_somebody_broke_is_named(
 
     monkeypatch.setattr("ecc_listener.notifications.wording.texts.files", lambda _package: Folder())
     _templates.cache_clear()
+    sentences.cache_clear()
     try:
         assert said in str(check_sentences())
     finally:
         monkeypatch.undo()
         _templates.cache_clear()
+        sentences.cache_clear()

@@ -1,6 +1,7 @@
 """Put a notice into words: what and where, the likely cause, what to do.
 
-The sentences are in `texts.ini`, as Jinja templates. In them these names are known:
+The sentences are in `texts.ini`, as Jinja templates; those of `own_texts` take their place. In them these
+names are known:
 
 - `where` (the location, or else the sensor's name), `name`, `location`, `since`, `lasted`, `limits_file`,
   `where_the_limit_is`, `age_of_backup`, `jump_lasted`; of a further number `field_name`, `field_value`,
@@ -12,11 +13,12 @@ The sentences are in `texts.ini`, as Jinja templates. In them these names are kn
 Whatever came from the network is shortened and made printable. Whoever shows a text as HTML has to escape it.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from configparser import Error as ConfigParserError
 from configparser import RawConfigParser
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -38,13 +40,18 @@ from ecc_listener.notifications.wording.phrases import (
 from ecc_listener.readings.quantities import KNOWN, YES_NO
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
+
+_log = logging.getLogger(__name__)
 
 _NOTHING_TO_DO = "Nothing needs to be done."
 _LIMITS_FILE = "the limits file (data/db/ECCMQTTIoT_Limits.ini unless configured otherwise)"
 _MANY = 3
+_MAX_OWN = 1000
 _EMPTY_PERCENT = 15
 _WEAK_DBM = -85
+_own: dict[str, dict[str, "Template"]] = {}
+"""Templates that take the place of the built-in ones."""
 
 
 class TextsError(ValueError):
@@ -54,17 +61,61 @@ class TextsError(ValueError):
 def describe(notice: Notice, now_us: int, zone: tzinfo) -> Words:
     """Return the words of a notice, as it is at a time, in a time zone."""
     context = Context(notice, now_us, zone)
-    templates = _templates()[section(notice)]
-    values = _values(context)
-    headline, cause, advice = (
-        " ".join(templates[part].render(values).split()) if part in templates else ""
-        for part in ("headline", "cause", "advice")
-    )
+    name, values = section(notice), _values(context)
+    headline, cause, advice = (_render(name, part, values) for part in ("headline", "cause", "advice"))
     rows = details(context)
     times = context.number("times")
     if times:
         rows = (*rows, ("How often", f"the {ordinal(times)} time recently; short ones are not reported"))
     return Words(headline, cause or None, advice or _NOTHING_TO_DO, rows)
+
+
+def _render(name: str, part: str, values: Mapping[str, object]) -> str:
+    """Return a sentence in one line; the built-in one if somebody's own fails, which must stop no notice."""
+    if own := _own.get(name, {}).get(part):
+        try:
+            if shown := clean(" ".join(own.render(values).split()), _MAX_OWN):
+                return shown
+        except Exception as error:  # noqa: BLE001 - a template can raise anything
+            _log.error("Your own text [%s] %s can't be used, so the built-in one is: %s", name, part, error)
+            del _own[name][part]
+    built_in = _templates()[name].get(part)
+    return " ".join(built_in.render(values).split()) if built_in else ""
+
+
+def replace(own: dict[str, dict[str, "Template"]]) -> None:
+    """Let these templates take the place of the built-in ones; see `own_texts`."""
+    _own.clear()
+    _own.update(own)
+
+
+def compile_own(text: str) -> "Template":
+    """Return a template that somebody wrote, which can do nothing but fill in and choose words.
+
+    Raises:
+        TextsError: it has a mistake, or a name that isn't known.
+
+    """
+    from jinja2 import TemplateSyntaxError, meta  # noqa: PLC0415 - see _templates
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
+
+    environment = _filled(ImmutableSandboxedEnvironment)
+    environment.globals.clear()
+    try:
+        unknown = meta.find_undeclared_variables(environment.parse(text)) - _names()
+        template = environment.from_string(text)
+    except TemplateSyntaxError as error:
+        raise TextsError(str(error.message)) from None
+    if unknown:
+        raise TextsError(
+            f"{', '.join(sorted(unknown))}: not known here; allowed are {', '.join(sorted(_names()))}"
+        )
+    return template
+
+
+def _names() -> set[str]:
+    """Return the names that a sentence can have filled in."""
+    return {*_values(Context(Notice(0, "new", "", None, 0, None, None, 0, {}), 0, UTC))}
 
 
 def section(notice: Notice) -> str:
@@ -168,12 +219,18 @@ def check_sentences() -> str | None:
 
 
 @cache
-def _templates() -> dict[str, dict[str, "Template"]]:
-    """Return the templates of each section: headline, cause, advice."""
-    # Not before something is to be said: the listener rarely says anything, and Jinja takes memory.
-    from jinja2 import Environment, StrictUndefined, TemplateSyntaxError  # noqa: PLC0415
+def sentences() -> dict[str, dict[str, str]]:
+    """Return the built-in sentences of each section, as they are in `texts.ini`."""
+    parser = RawConfigParser(comment_prefixes=(";",), strict=True)
+    parser.read_string(files(__package__).joinpath("texts.ini").read_text("utf-8"))
+    return {name: dict(parser[name]) for name in parser.sections()}
 
-    environment = Environment(undefined=StrictUndefined)  # noqa: S701 - plain text; HTML is escaped later
+
+def _filled(kind: "type[Environment]") -> "Environment":
+    """Return an environment that knows what sentences use."""
+    from jinja2 import StrictUndefined  # noqa: PLC0415 - see _templates
+
+    environment = kind(undefined=StrictUndefined)  # plain text; HTML is escaped later
     environment.filters |= {
         "whole": whole,
         "temperature": temperature,
@@ -182,11 +239,19 @@ def _templates() -> dict[str, dict[str, "Template"]]:
         "counted": counted,
         "sentence": sentence,
     }
-    parser = RawConfigParser(comment_prefixes=(";",), strict=True)
-    parser.read_string(files(__package__).joinpath("texts.ini").read_text("utf-8"))
+    return environment
+
+
+@cache
+def _templates() -> dict[str, dict[str, "Template"]]:
+    """Return the templates of each section: headline, cause, advice."""
+    # Not before something is to be said: the listener rarely says anything, and Jinja takes memory.
+    from jinja2 import Environment, TemplateSyntaxError  # noqa: PLC0415
+
+    environment = _filled(Environment)
     found: dict[str, dict[str, Template]] = {}
-    for name in parser.sections():
-        for part, text in parser[name].items():
+    for name, parts in sentences().items():
+        for part, text in parts.items():
             try:
                 found.setdefault(name, {})[part] = environment.from_string(text)
             except TemplateSyntaxError as error:
