@@ -1,6 +1,14 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 
+# What you type for a variable goes to the scripts as it is: neither make nor a shell interprets it.
+export GIVEN_NAME = $(value NAME)
+export GIVEN_SENSOR = $(value SENSOR)
+export GIVEN_FOR = $(value FOR)
+export GIVEN_FILE = $(value FILE)
+export GIVEN_OPTIONS = $(value OPTIONS)
+unexport NAME SENSOR FOR FILE OPTIONS OFF YES MERGE SECRETS
+
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
@@ -39,15 +47,15 @@ sql: ## Open a read-only SQL shell over the database and its newest archives
 
 .PHONY: backup
 backup: ## Back up database and settings to data/backup now; SECRETS=yes includes passwords
-	@listener/scripts/backup $(if $(filter yes,$(SECRETS)),--with-secrets)
+	@listener/scripts/backup $(if $(filter yes,$(value SECRETS)),--with-secrets)
 
 .PHONY: restore
 restore: ## Restore a backup, after asking: FILE=data/backup/...; MERGE=yes, YES=yes
-	@listener/scripts/restore "$(FILE)" $(if $(filter yes,$(YES)),--yes) $(if $(filter yes,$(MERGE)),--merge)
+	@listener/scripts/restore "$$GIVEN_FILE" $(if $(filter yes,$(value YES)),--yes) $(if $(filter yes,$(value MERGE)),--merge)
 
 .PHONY: export
 export: ## Write readings to standard output: make export OPTIONS="--from 2026-03-01" >march.csv
-	@listener/scripts/compose exec -T listener ecc-listener export $(OPTIONS)
+	@listener/scripts/with-options listener/scripts/compose exec -T listener ecc-listener export
 
 .PHONY: recover
 recover: ## Recover what can be read from a damaged database that was moved aside
@@ -57,17 +65,13 @@ recover: ## Recover what can be read from a damaged database that was moved asid
 replay: ## Decode rejected messages again, after an update
 	@listener/scripts/compose exec -T listener ecc-listener replay
 
-# A name goes to the script as it was typed, also if it contains what a shell or make would interpret.
-add-sensor remove-sensor rotate-password: export ACCOUNT_NAME = $(value NAME)
-unexport NAME
-
 .PHONY: add-sensor
 add-sensor: ## Give a sensor its own account at the broker: NAME=...
-	@listener/scripts/accounts add "$$ACCOUNT_NAME"
+	@listener/scripts/accounts add "$$GIVEN_NAME"
 
 .PHONY: remove-sensor
 remove-sensor: ## Remove a sensor's account at the broker, and end its connection: NAME=...
-	@listener/scripts/accounts remove "$$ACCOUNT_NAME"
+	@listener/scripts/accounts remove "$$GIVEN_NAME"
 
 .PHONY: list-sensors
 list-sensors: ## Show the accounts at the broker: last reading, and last address
@@ -75,11 +79,11 @@ list-sensors: ## Show the accounts at the broker: last reading, and last address
 
 .PHONY: rotate-password
 rotate-password: ## Give an account at the broker a new password: NAME=... (NAME=sensor: the shared one)
-	@listener/scripts/accounts rotate "$$ACCOUNT_NAME"
+	@listener/scripts/accounts rotate "$$GIVEN_NAME"
 
 .PHONY: mute
 mute: ## Send nothing about a sensor or location for a while: SENSOR=... FOR=8h; OFF=yes
-	@listener/scripts/mute
+	@listener/scripts/mute $(if $(filter yes,$(value OFF)),--off)
 
 .PHONY: test-mail
 test-mail: ## Send one test mail, or say what prevents it
@@ -87,7 +91,7 @@ test-mail: ## Send one test mail, or say what prevents it
 
 .PHONY: simulate
 simulate: ## Publish readings of simulated sensors (Ctrl-C ends it); OPTIONS="--sensors 20 ..."
-	@listener/scripts/simulate $(OPTIONS)
+	@listener/scripts/with-options listener/scripts/simulate
 
 .PHONY: base-images
 base-images: ## Build replacements for the official images from Debian's packages
