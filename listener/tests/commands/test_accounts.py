@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -181,6 +182,70 @@ def test_an_account_of_one_sensor_publishes_under_its_own_name_only(house: House
             client.publish(topic, b"x", 1).wait_for_publish(10)
     until(lambda: heard.count("ECCTempHum") == 2)
     assert sorted(heard) == ["ECCTempHum", "ECCTempHum", "ECCTempHum/ECCTH05"]
+
+
+FOREIGN = [
+    "ECCTempHum/ECCTH01",
+    "ECCTempHum/ECCTH05/x",
+    "ECCTempHum//ECCTH05",
+    "ECCTempHum/",
+    "ECCTempHum/ecctH05",
+    "/ECCTempHum/ECCTH05",
+    "ECCTempHum/%u",
+    "ECCTempHum/ECCTH05\u200b",
+    "homeassistant/sensor/x/config",
+    "ecc-listener/status",
+    "$SYS/broker/uptime",
+    "$CONTROL/dynamic-security/v1",
+    "$share/g/ECCTempHum",
+]
+
+
+def test_a_sensor_s_account_reads_nothing_and_writes_nothing_of_others(house: House) -> None:
+    started(house)
+    _, heard = house.client("listener", "a listener's word", "#")
+    _, control = house.client("listener", "a listener's word", "$CONTROL/#")
+    name, password = "ECCTH05", house.password("sensor_ECCTH05_credentials")
+    own, overheard = house.client(name, password, "#")
+    for topic in ("$SYS/#", "$CONTROL/#", "ECCTempHum/+", "ECCTempHum/ECCTH05", "$share/g/#", "+/+"):
+        own.subscribe(topic, 1)
+    for topic in FOREIGN:
+        own.publish(topic, b"x", 1, retain=True).wait_for_publish(10)
+    # A will, which the broker publishes when the connection breaks, is bound by the same rules.
+    for topic in ("ECCTempHum/ECCTH01", "ecc-listener/status", "ECCTempHum/ECCTH05"):
+        _die_with_a_will(house, name, password, topic)
+    until(lambda: "ECCTempHum/ECCTH05" in heard)
+    own.publish("ECCTempHum/ECCTH05", b"last", 1, retain=True).wait_for_publish(10)
+    until(lambda: heard.count("ECCTempHum/ECCTH05") == 2)
+    assert set(heard) == {"ECCTempHum/ECCTH05"}
+    assert control == []
+    assert overheard == []
+    # Nothing is retained but what it may write.
+    _, later = house.client("listener", "a listener's word", "#")
+    until(lambda: later)
+    assert set(later) == {"ECCTempHum/ECCTH05"}
+
+
+def _die_with_a_will(house: House, name: str, password: str, topic: str) -> None:
+    words = [one.encode() for one in ("will", topic, "dead", name, password)]
+    body = b"\x00\x04MQTT\x04\xce\x00\x3c" + b"".join(len(one).to_bytes(2, "big") + one for one in words)
+    with socket.create_connection(("127.0.0.1", house.broker.port), 10) as client:
+        client.sendall(b"\x10" + bytes([len(body)]) + body)
+        client.recv(4)
+
+
+@pytest.mark.parametrize("text", ["a\x1b[2Jb", "a\nb", "a\x9b31mb", "a\x07", "a\x00b"])
+def test_the_broker_s_log_has_no_control_characters(house: House, text: str) -> None:
+    started(house)
+    words = [one.encode() for one in (f"id {text}", f"user {text}", "word")]
+    body = b"\x00\x04MQTT\x04\xc2\x00\x3c" + b"".join(len(one).to_bytes(2, "big") + one for one in words)
+    with socket.create_connection(("127.0.0.1", house.broker.port), 10) as client:
+        client.sendall(b"\x10" + bytes([len(body)]) + body)
+        client.recv(4)
+    _connects(house, "nobody", "word")
+    log = (house.broker.folder / "broker.log").read_text()
+    assert all(line.isprintable() for line in log.splitlines())
+    assert not any(line.startswith("b") for line in log.split("\n"))
 
 
 def test_a_rule_of_ones_own_closes_the_shared_topic_to_an_account(house: House) -> None:

@@ -110,6 +110,15 @@ def test_own_rules_are_kept_and_those_of_the_version_before_are_taken_over_once(
     assert "bridge" not in written(folders)
 
 
+@pytest.mark.parametrize("name", ["+", "a+b", "hall#"])
+def test_a_sensor_s_account_can_not_have_a_name_that_stands_for_others(
+    folders: tuple[Path, Path], name: str
+) -> None:
+    (folders[0] / f"sensor_{name}_credentials").write_text(f"{name},word")
+    _, (said,) = broker_files.read_accounts(folders[0])
+    assert said == f"secrets/sensor_{name}_credentials: the name of a sensor must not contain + # or /"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -1,4 +1,5 @@
 import gzip
+import os
 import re
 import shutil
 import signal
@@ -260,6 +261,10 @@ def _holed(path: Path) -> None:
         (_holed, "is damaged"),
         (_other_program, "it is a database of another program"),
         (_newer, f"has schema 999, this program knows {len(MIGRATIONS)}: it was created by a newer version"),
+        (os.mkfifo, "is not a backup: it is not a file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is not a backup: it is not a file"),
+        (os.mkdir, "is not a backup: it is not a file"),
+        (lambda path: path.symlink_to("nowhere"), "No such file"),
         (lambda _: None, "No such file"),
     ],
 )
@@ -304,12 +309,31 @@ def test_a_full_disk_leaves_all_as_it_was(
         there = small.mount / live.name
         shutil.copy(live, there)
         small.fill()
-        with pytest.raises(StoreError, match=r"disk is full|No space left"):
+        with pytest.raises(StoreError, match=r"disk is full|needs more space than there is"):
             restored(there, saved if is_packed else plain)
         small.ballast.unlink()
         assert hours(there) == [1, 2, 3]
         assert restored(there, saved if is_packed else plain) == 0
         assert hours(there) == [1, 2]
+
+
+@pytest.mark.privileged
+def test_a_small_file_that_unpacks_to_more_than_the_disk_holds_leaves_room_for_the_listener(
+    live: Path, tmp_path: Path
+) -> None:
+    bomb = tmp_path / "bomb.gz"
+    with gzip.open(bomb, "wb") as file:
+        file.write(b"SQLite format 3\0")
+        for _ in range(100):
+            file.write(bytes(1 << 20))
+    assert bomb.stat().st_size < 1 << 20
+    with disk(tmp_path) as small:
+        there = small.mount / live.name
+        shutil.copy(live, there)
+        with pytest.raises(StoreError, match="would leave less than 2% of the disk free"):
+            restored(there, bomb)
+        assert names(there) == ["db.sqlite3"]
+        assert hours(there) == [1, 2, 3]
 
 
 def test_it_asks_and_no_is_the_default(live: Path, saved: Path) -> None:

@@ -10,7 +10,7 @@ import sqlite3
 import zlib
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ecc_listener.backup.attach import attached, same_row_exists
 from ecc_listener.backup.copy import check_integrity
@@ -19,6 +19,9 @@ from ecc_listener.storage.migrate import seen_migrations
 from ecc_listener.storage.schema import MIGRATIONS, columns
 
 _GZIP = b"\x1f\x8b"
+_CHUNK = 1 << 20
+_KEPT_FREE = 0.02
+"""The share of the disk that stays free for what the listener writes meanwhile."""
 _SQLITE = b"SQLite format 3\0"
 _CONTENTS = """
     SELECT count(*), count(DISTINCT sensorName), min(recordWrittenUTC), max(recordWrittenUTC),
@@ -80,11 +83,14 @@ def read_contents(path: Path) -> Contents:
 
 def _write(backup: Path, target: Path) -> None:
     target.unlink(missing_ok=True)
+    if backup.exists() and not backup.is_file():
+        # Reading a device or a pipe might never end.
+        raise StoreError(f"{backup} is not a backup: it is not a file")
     with backup.open("rb") as file:
         start = file.read(len(_SQLITE))
     if start.startswith(_GZIP):
         with gzip.open(backup) as packed, target.open("wb") as plain:
-            shutil.copyfileobj(packed, plain, 1 << 20)
+            _unpack(packed, plain, backup)
     elif start == _SQLITE:
         # It may be a copy with a WAL beside it: SQLite reads the two as one.
         with closing(open_readonly(backup)) as connection:
@@ -99,6 +105,25 @@ def _write(backup: Path, target: Path) -> None:
                 f"{backup.name} is not a backup: the gzip file does not contain an SQLite database"
             )
         os.fsync(plain.fileno())
+
+
+def _unpack(packed: gzip.GzipFile, plain: BinaryIO, backup: Path) -> None:
+    """Copy what a gzip file contains, as long as the listener has room beside it.
+
+    A file that somebody else made may unpack to a thousand times its size.
+    """
+    folder = Path(plain.name).parent
+    while chunk := packed.read(_CHUNK):
+        if not plain.tell() and not chunk.startswith(_SQLITE):
+            return
+        disk = shutil.disk_usage(folder)
+        if disk.free - len(chunk) < disk.total * _KEPT_FREE:
+            raise StoreError(
+                f"{backup.name} needs more space than there is: unpacked, it would leave less than"
+                f" {_KEPT_FREE:.0%} of the disk free; free some space if this is your backup"
+            )
+        plain.write(chunk)
+        plain.flush()
 
 
 def _known(path: Path) -> Contents:

@@ -43,6 +43,9 @@ def read_accounts(secrets: Path) -> tuple[dict[str, Credentials], list[str]]:
         name = account.username
         if ":" in name or name.startswith("#") or len(name) > _MAX_NAME:
             problems.append(f"secrets/{path.name}: the user name must not have a colon or begin with #")
+        elif path.name == file_of(name) and set("+#/") & set(name):
+            # In a topic of its access rules, the name would stand for those of others.
+            problems.append(f"secrets/{path.name}: the name of a sensor must not contain + # or /")
         accounts[path.name] = account
     return accounts, problems
 
