@@ -259,14 +259,14 @@ def idle(figures: Figures, seconds: int) -> None:
         assert listener.process
         pid = listener.process.pid
         time.sleep(3)
-        before = _cpu_s(pid), process_status(pid, "voluntary_ctxt_switches"), _written(pid)
+        before = cpu_s(pid), process_status(pid, "voluntary_ctxt_switches"), _written(pid)
         for _ in range(seconds // 30):
             one.publish(OFFICE, qos=0)
             time.sleep(30)
-        after = _cpu_s(pid), process_status(pid, "voluntary_ctxt_switches"), _written(pid)
+        after = cpu_s(pid), process_status(pid, "voluntary_ctxt_switches"), _written(pid)
         listener.stop()
-    cpu_s, wake_ups, written = (late - early for early, late in zip(before, after, strict=True))
-    note(figures, "20 sensors: CPU a day", cpu_s * 86_400 / seconds, "s")
+    used_s, wake_ups, written = (late - early for early, late in zip(before, after, strict=True))
+    note(figures, "20 sensors: CPU a day", used_s * 86_400 / seconds, "s")
     note(figures, "20 sensors: wake-ups a minute, all threads", wake_ups * 60 / seconds, "")
     note(figures, "20 sensors: written to disk a day", written * 86_400 / seconds / 1e6, "MB")
     check_s = min(_processor_s([sys.executable, "-m", "ecc_listener", "healthcheck"]) for _ in range(5))
@@ -302,10 +302,10 @@ def flat(figures: Figures, sizes: list[int]) -> None:
                 ]
                 store.commit(Burst(number, arrivals, [], []), number - 1)
                 rows += len(arrivals)
-            spent_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_began_s
+            spent_s, used_s = time.monotonic() - began_s, time.process_time() - cpu_began_s
             what = f"rows stored, with {size:,} there already"
             note(figures, what, rows / spent_s, "rows/s")
-            note(figures, f"{what}, a second of processor", rows / cpu_s, "rows/s")
+            note(figures, f"{what}, a second of processor", rows / used_s, "rows/s")
             store.close()
 
 
@@ -528,7 +528,7 @@ def process_status(pid: int, field: str) -> int:
     )
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -550,6 +550,7 @@ def _processor_s(command: list[str]) -> float:
 def main() -> None:
     """Run all, or what is named."""
     from page import page  # noqa: PLC0415 - it uses what is above
+    from postgres import postgres  # noqa: PLC0415 - likewise
 
     parts = {
         "queue": lambda figures: queue(figures, 100_000),
@@ -560,6 +561,7 @@ def main() -> None:
         "history": lambda figures: history(figures, 525_600),
         "page": lambda figures: page(figures, 525_600),
         "memory": lambda figures: memory(figures, 1_000_000),
+        "postgres": lambda figures: postgres(figures, 100_000, 300),
         "formats": lambda figures: formats(figures, 150_000),
         "watch": lambda figures: watch(figures, 1_000),
         "copies": lambda figures: copies(figures, 525_600),

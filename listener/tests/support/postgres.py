@@ -29,8 +29,8 @@ _SETTINGS = {
 class Postgres:
     """One server."""
 
-    def __init__(self, **settings: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="ecc-postgres-"))
+    def __init__(self, parent: Path | None = None, **settings: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="ecc-postgres-", dir=parent))
         self.user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
