@@ -130,6 +130,8 @@ def test_one_missing_or_impossible_field_costs_only_itself(
         (b"field7=ECCTH01", b"field7=" + b"x" * 501, "field7 (name) has 501 characters"),
         (b"ECCTH01", b"ECC\xffTH01", "field7 (name) is not UTF-8 text"),
         (b"ECCTH01", b"ECC%00TH01", "field7 (name) holds the control character"),
+        # The one-byte form of ESC [ in terminals.
+        (b"ECCTH01", b"ECC\xc2\x9b2JTH01", "field7 (name) holds the control character 0x9b"),
         (b"ECCTH01", b"ECCTH01&field7=ECCTH02", "field7 (name) appears with 2 values"),
         (
             b"field2=73.45&field3=39.17",

@@ -130,11 +130,19 @@ def test_years_laid_over_each_other_come_into_one_table(house: House, viewer: Te
     assert viewer.get(f"/history.csv?sensor=ECCTH01&years=7&{DAY}").status_code == 400
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+49", "-1", "@sum"])
+@pytest.mark.parametrize("name", ["=1+1", "+49", "-1", "@sum", "\uff1d1"])
 def test_a_spreadsheet_takes_no_name_as_a_formula(house: House, viewer: TestClient, name: str) -> None:
-    house.stored((NOON_US, READING._replace(sensor_name=name, location=name)))
+    house.stored((NOON_US, READING._replace(sensor_name=name, location=f"Hall;{name}")))
     _, row = lines(viewer, f"sensor={name.replace('+', '%2B')}&{DAY}")
-    assert row[2:4] == [f"'{name}", f"'{name}"]
+    # Many countries separate cells by semicolons.
+    assert row[2:4] == [f"'{name}", f"Hall;'{name}"]
+
+
+def test_a_name_in_the_address_adds_no_header(viewer: TestClient) -> None:
+    plain = viewer.get(f"/history.csv?sensor=x&{DAY}")
+    split = viewer.get(f"/history.csv?sensor=x%0d%0aSet-Cookie:%20a=b%0d%0a%0d%0a&{DAY}")
+    assert split.headers.keys() == plain.headers.keys()
+    assert split.headers["content-disposition"] == 'attachment; filename="history.csv"'
 
 
 def test_the_page_offers_every_room_and_takes_what_its_address_says(viewer: TestClient) -> None:

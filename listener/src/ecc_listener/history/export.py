@@ -8,6 +8,7 @@ as a formula gets an apostrophe in front. JSON lines and Parquet have every name
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -22,7 +23,11 @@ Write = Callable[[list[Row]], None]
 
 _BATCH_ROWS = 10_000
 _BATCHES_IN_A_GROUP = 10  # Small groups make a Parquet file large and slow to read.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = re.compile(r"(^|[;\t])(?=[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
+"""Where a spreadsheet takes a text for a formula: at the start of a cell, in many countries also after `;`.
+
+The last four are = + - @ as Chinese and Japanese keyboards write them.
+"""
 
 
 class Units(NamedTuple):
@@ -66,7 +71,7 @@ def export(
 def _csv(out: IO[bytes], columns: Columns) -> Iterator[Write]:
     times = ["time_local", "utc_offset"] if columns.units.is_local else ["time_utc"]
     names = [*times, *_names(columns.units)]
-    out.write(_csv_lines([[*names, *map(_harmless, _free_names(columns.fields, names))]]))
+    out.write(_csv_lines([[*names, *map(harmless, _free_names(columns.fields, names))]]))
 
     def write(rows: list[Row]) -> None:
         out.write(_csv_lines([_csv_cells(row, columns) for row in rows]))
@@ -85,12 +90,13 @@ def _csv_cells(row: Row, columns: Columns) -> list[object]:
     if columns.units.is_local:
         local = _moment(row.utc).astimezone()
         times = [f"{local:%Y-%m-%d %H:%M:%S}", local.isoformat()[-6:]]
-    return [*times, *map(_harmless, _values(row, columns.units)), *_further(row, columns.fields)]
+    values = (harmless(one) if isinstance(one, str) else one for one in _values(row, columns.units))
+    return [*times, *values, *_further(row, columns.fields)]
 
 
-def _harmless(value: object) -> object:
+def harmless(text: str) -> str:
     """Return a text that no spreadsheet runs: `=HYPERLINK(...)` is a valid sensor name at the broker."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return _FORMULA.sub(r"\1'", text)
 
 
 @contextmanager

@@ -116,6 +116,6 @@ def _check_name(name: str) -> None:
     if len(name) > MAX_TEXT_LENGTH:
         raise NotAReading(f"the sensor's name has {len(name)} characters; at most {MAX_TEXT_LENGTH}")
     if not name.isprintable() and any(
-        one < " " or one == "\x7f" or "\ud800" <= one <= "\udfff" for one in name
+        one < " " or "\x7f" <= one <= "\x9f" or "\ud800" <= one <= "\udfff" for one in name
     ):
         raise NotAReading("the sensor's name holds a control character")

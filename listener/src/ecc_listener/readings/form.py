@@ -187,7 +187,7 @@ def _text_fault(text: str) -> str | None:
     if len(text) > MAX_TEXT_LENGTH:
         return f"has {len(text)} characters; at most {MAX_TEXT_LENGTH}"
     for character in text:
-        if character < " " or character == "\x7f":
+        if character < " " or "\x7f" <= character <= "\x9f":
             return f"holds the control character 0x{ord(character):02x}"
         if "\udc80" <= character <= "\udcff":
             return f"is not UTF-8 text: it holds the byte 0x{ord(character) - 0xDC00:02x}"

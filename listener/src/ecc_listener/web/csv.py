@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ecc_listener.history.export import harmless
 from ecc_listener.web.preferences import Preferences
 from ecc_listener.web.query import history_of, locations_of, parse_query, utc_iso
 from ecc_listener.web.responses import preferences_of
@@ -22,7 +23,7 @@ def table(request: Request) -> Response:
     file = io.StringIO()
     writer = csv.writer(file)
     measures = [f"temperature_{preferences.units}", "humidity_percent", f"dew_point_{preferences.units}"]
-    measures = [*measures, *map(_plain, parse_query(request).fields)]
+    measures = [*measures, *map(harmless, parse_query(request).fields)]
     columns = [f"{measure}_{part}" for measure in measures for part in ("min", "mean", "max")]
     zone = preferences.zone_name or "server"
     writer.writerow([f"time ({zone})", "time_utc", "sensor", "place", "readings", *columns])
@@ -37,7 +38,7 @@ def _lines(request: Request, preferences: Preferences) -> Iterator[list[object]]
     for years in range(_years(request)):
         _, start_us, end_us, fields = query.before(years)
         for name in query.sensors:
-            about = _plain(name), _plain(locations.get(name) or "")
+            about = harmless(name), harmless(locations.get(name) or "")
             for point in series(history, Wanted(name, start_us, end_us, fields), MAX_POINTS).points:
                 if point.readings:
                     yield _line(point, about, preferences)
@@ -59,8 +60,3 @@ def _line(point: Point, about: tuple[str, str], preferences: Preferences) -> lis
         convert = preferences.degrees if is_temperature else float
         line += [round(convert(value), 2) for value in band] if band else [None] * 3
     return line
-
-
-def _plain(text: str) -> str:
-    """Return a name that no spreadsheet takes for a formula; names come from the network."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text
