@@ -154,6 +154,13 @@ def test_invented_names_do_not_hide_real_rooms(tmp_path: Path) -> None:
     assert "Office" in {room.title for room in month.rooms}
 
 
+def test_what_a_sensor_usually_sends_is_known_from_the_week_before(tmp_path: Path) -> None:
+    start_us = midnight_us(MARCH, NEW_YORK)
+    week = [start_us - n * 10 * MINUTE_US for n in range(7 * 144, -6, -1)]
+    (room,) = read(stored(tmp_path, *((at_us, READING) for at_us in week), (AFTER_US, READING))).rooms
+    assert (room.readings, room.missing, room.usual_per_day) == (6, 742 * 6, 144)
+
+
 def test_a_sensor_that_was_away_has_no_figures(tmp_path: Path) -> None:
     start_us = midnight_us(MARCH, NEW_YORK)
     (room,) = read(stored(tmp_path, (start_us - 60 * DAY_US, READING), (AFTER_US, READING))).rooms

@@ -3,7 +3,6 @@
 Hours are rollups (`Bucket`), each an hour of UTC.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median, quantiles
 from typing import Literal, NamedTuple
@@ -127,13 +126,16 @@ def received(hours: Sequence[Bucket], before: Sequence[Bucket], start_us: int, e
         return Received(readings, None, None)
     windows = _windows(hours, first_us, usual.window_hours)
     whole = (end_us - first_us) // (usual.window_hours * HOUR_US)
-    counts = (windows[number] for number in range(whole))
+    counts = (windows.get(number, 0) for number in range(whole))
     missing = sum(usual.readings - count for count in counts if count < usual.readings / 2)
     return Received(readings, round(missing), usual.per_day)
 
 
-def _windows(hours: Sequence[Bucket], start_us: int, window_hours: int) -> Counter[int]:
-    counts: Counter[int] = Counter()
+def _windows(hours: Sequence[Bucket], start_us: int, window_hours: int) -> dict[int, int]:
+    """Return the readings in each window that has some, by its number from `start_us` on."""
+    counts: dict[int, int] = {}
+    window_us = window_hours * HOUR_US
     for hour in hours:
-        counts[(hour.start_us - start_us) // (window_hours * HOUR_US)] += hour.count
+        number = (hour.start_us - start_us) // window_us
+        counts[number] = counts.get(number, 0) + hour.count
     return counts
