@@ -98,13 +98,16 @@ check_accounts() {
     grep '^Note:' <<<"$said" | sed 's/^/  /' || true
 }
 
+# What a container of its own must not do, as in docker-compose.yml.
+least_rights=(--read-only --cap-drop ALL --security-opt no-new-privileges:true --memory 256m --pids-limit 50)
+
 # check_hashes: let the broker itself judge hashes that nothing else here understands, because it stops at a wrong one
 check_hashes() {
     local image answer
     grep -qF ":\$argon2id\$" secrets/mosquitto_passwd || return 0
     image=$(value MOSQUITTO_IMAGE)
     # shellcheck disable=SC2016
-    answer=$(docker run --rm --network none --user "$(value PUID):$(value PGID)" \
+    answer=$(docker run --rm --network none "${least_rights[@]}" --user "$(value PUID):$(value PGID)" \
         --tmpfs /mosquitto/data:mode=1777 --volume "$PWD/secrets/mosquitto_passwd:/run/passwords:ro" \
         --entrypoint sh "${image:-eclipse-mosquitto:2.1.2-alpine}" -c '
             printf "listener 1883\nallow_anonymous false\npassword_file /run/passwords\n" >/mosquitto/data/conf

@@ -131,6 +131,24 @@ def test_the_name_of_a_backup_is_a_name(clone: Clone, value: str) -> None:
     assert clone.changed() == []
 
 
+@pytest.mark.parametrize("value", [*HOSTILE[:3], "a[$(touch own)]", "08"])
+def test_no_value_in_env_is_run(clone: Clone, value: str) -> None:
+    names = ["MQTT_PORT", "WEB_PORT", "MQTT_ADDRESS", "WEB_ADDRESS", "COMPOSE_PROJECT_NAME"]
+    names += ["MOSQUITTO_IMAGE", "PYTHON_IMAGE", "ECC_MQTT_CLIENT_ID"]
+    owner = f"PUID={os.geteuid()}\nPGID={os.getegid()}\n"
+    for quoted in (value, f'"{value}"', f"'{value}'"):
+        (clone.folder / ".env").write_text(owner + "".join(f"{name}={quoted}\n" for name in names))
+        # A port that is no number ends `up` before it starts anything.
+        with (clone.folder / ".env").open("a") as file:
+            file.write("MQTT_PORT=none\n")
+        for target in ("simulate", "list-sensors", "backup", "up"):
+            said, _ = clone.make(target)
+            assert "error token" not in said.stderr
+            assert "syntax error" not in said.stderr
+        assert "MQTT_PORT in .env is 'none'; a port is a number from 1 to 65535." in said.stderr
+    assert list(clone.folder.rglob("own")) == []
+
+
 def test_a_backup_s_name_with_a_colon_is_refused(clone: Clone) -> None:
     (clone.folder / "a:b").touch()
     said, calls = clone.make("restore", "FILE=a:b", "YES=yes")

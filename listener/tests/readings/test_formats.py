@@ -318,7 +318,7 @@ def test_what_is_impossible_is_left_out_with_a_fault() -> None:
     assert reading.values == ()
 
 
-@pytest.mark.parametrize("name", ["a" * 501, "a\0b", "a\nb"])
+@pytest.mark.parametrize("name", ["a" * 501, "a\0b", "a\nb", "a\x9bb"])
 def test_a_name_that_cannot_be_shown_is_rejected(name: str) -> None:
     with pytest.raises(NotAReading, match="the sensor's name"):
         DECODER.decode(f"zigbee2mqtt/{name}", b'{"temperature":20}')

@@ -99,6 +99,49 @@ def test_the_containers_have_no_rights_that_they_do_not_need(stack: Project) -> 
         assert stack.account()[1] not in str(state)
 
 
+def test_the_kernel_grants_the_processes_nothing(stack: Project) -> None:
+    owner = str((stack.folder / "data/db").stat().st_uid)
+    for service in ("broker", "listener", "web"):
+        shown = stack.run("docker", "exec", stack.container(service), "cat", "/proc/1/status").stdout
+        status = dict(line.split(":\t", 1) for line in shown.splitlines() if ":\t" in line)
+        assert set(status["Uid"].split()) == {owner}
+        assert "0" not in status["Gid"].split()
+        rights = [status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")]
+        assert set(rights) == {"0" * 16}
+        assert status["NoNewPrivs"] == "1"
+        assert status["Seccomp"] == "2"
+
+
+def test_no_secret_is_in_images_environments_arguments_or_logs(stack: Project) -> None:
+    secrets = [
+        line.partition(",")[2]
+        for path in (stack.folder / "secrets").glob("*_credentials")
+        for line in path.read_text().splitlines()
+    ]
+    assert len(secrets) >= 2
+    shown = stack.compose("config").stdout + stack.compose("logs", "--no-color").stdout
+    for service in ("broker", "listener", "web"):
+        container = stack.container(service)
+        image = str(stack.inspect(service)["Image"])
+        for words in (
+            ("inspect", container),
+            ("image", "inspect", image),
+            ("history", "--no-trunc", image),
+            ("top", container, "-eo", "pid,args"),
+            ("exec", container, "cat", "/proc/1/environ"),
+        ):
+            told = stack.run("docker", *words)
+            assert told.returncode == 0, told.stderr
+            shown += told.stdout
+    assert "ECC_MQTT_BROKER" in shown
+    shown += (stack.folder / "data/logs/ECCMQTTIoT.log").read_text()
+    for secret in secrets:
+        assert secret not in shown
+    # Nor are they in the image's files.
+    listed = stack.run("docker", "exec", stack.container("web"), "ls", "/run/secrets").stdout.split()
+    assert listed == ["web_credentials"]
+
+
 def test_a_reading_of_a_sensor_is_a_row_that_the_owner_of_the_folder_reads(stack: Project) -> None:
     client = stack.client(*stack.account())
     until(client.is_connected)
