@@ -1,5 +1,6 @@
-"""The running page against its own OpenAPI document: generated requests, valid ones and others."""
+"""The running page: generated requests by its own OpenAPI document, valid ones and others, and raw bytes."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -85,3 +86,45 @@ def test_every_answer_is_one_that_the_document_describes(
         case.call_and_validate(base_url=page, checks=_CHECKS, headers={"Accept": "application/json"})
 
     ask()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421),
+        # Which of two names counts must not depend on who reads them.
+        (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: evil.example\r\nHost: 127.0.0.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.0\r\n\r\n", 421),
+        (b"GET / HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-Host: 127.0.0.1\r\n\r\n", 421),
+        (b"GET http://127.0.0.1/ HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421),
+        (b"GET /static/../../app.py HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 404),
+        (b"GET /static/%2e%2e/app.py HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 404),
+        (b"GET /static/..%2f..%2f..%2fetc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 404),
+        (b"GET /static/x%00.css HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 404),
+        (
+            (
+                b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            ),
+            405,
+        ),
+        (b"CONNECT evil.example:443 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405),
+        (
+            b"GET /live HTTP/1.1\r\nHost: evil.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            421,
+        ),
+        (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400),
+    ],
+)
+def test_raw_requests_are_refused_without_an_error_of_the_page(
+    page: str, request_: bytes, status: int
+) -> None:
+    port = int(page.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), 20) as client:
+        client.sendall(request_)
+        answer = client.recv(65536)
+    assert answer.split(b" ", 2)[1] == b"%d" % status
+    assert b"Office" not in answer
+    assert _answers(page)
