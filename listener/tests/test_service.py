@@ -13,7 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ecc_listener.history.query import History
 from ecc_listener.storage.connection import utc_us
-from ecc_listener.storage.files import archives
+from ecc_listener.storage.database_files import archives
 from support.brokers import OFFICE, PASSWORD, USERNAME, Mosquitto, Publisher, free_port, until
 from support.listeners import Listener
 

@@ -24,7 +24,7 @@ from ecc_listener.notifications.sender import Sender
 from ecc_listener.notifications.wording import own_texts
 from ecc_listener.settings import Settings, read_decoder
 from ecc_listener.storage.connection import StoreError
-from ecc_listener.storage.files import replay_request_path
+from ecc_listener.storage.database_files import replay_request_path
 from ecc_listener.storage.interface import Burst, Storage
 from ecc_listener.storage.store import Store
 from ecc_listener.storage.upkeep import RejectedUpkeep

@@ -8,8 +8,8 @@ import pytest
 
 from ecc_listener import cli
 from ecc_listener.commands import status
-from ecc_listener.monitoring.limits import LimitsFile
-from ecc_listener.monitoring.limits_file import WatchedFile
+from ecc_listener.monitoring.limits import SensorLimits
+from ecc_listener.monitoring.limits_file import LimitsFile
 from ecc_listener.monitoring.mutes import mutes_path, read_mutes, write_mutes
 from ecc_listener.settings import Settings, load
 from support.brokers import OFFICE, Mosquitto, until
@@ -107,18 +107,18 @@ def test_page_and_status_show_it_and_are_well(house: House, capsys: pytest.Captu
 def test_a_file_that_makes_no_sense_mutes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for text in ("{", "[]", '{"a": "x"}', "\xff"):
         mutes_path(tmp_path / "limits.ini").write_bytes(text.encode("latin-1"))
-        watched = WatchedFile(tmp_path / "limits.ini", is_created=False)
+        watched = LimitsFile(tmp_path / "limits.ini", is_created=False)
         assert watched.limits.mutes == {}
     assert caplog.text.count("can't be read, so nothing is muted") == 4
 
 
 def test_a_mute_goes_on_through_an_edit_of_the_limits_and_ends_by_itself() -> None:
-    limits = LimitsFile("[Hall]\ntoo cold = 40 F\n")
+    limits = SensorLimits("[Hall]\ntoo cold = 40 F\n")
     limits.mutes = {"hall": NOW + timedelta(hours=1)}
     assert limits.set_time(NOW)
     assert not limits.set_time(NOW + timedelta(minutes=59))
     assert limits.of("x", "Hall") is None
-    after = LimitsFile("", limits)
+    after = SensorLimits("", limits)
     assert after.of("x", "Hall") is None
     # Others, such as Home Assistant, go on as before.
     assert not after.is_ignored("x", "Hall")

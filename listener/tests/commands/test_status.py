@@ -9,7 +9,7 @@ import pytest
 from ecc_listener import health
 from ecc_listener.commands import status
 from ecc_listener.notifications import outbox
-from ecc_listener.notifications.errors import Fault
+from ecc_listener.notifications.errors import SendFault
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import Outcome
 from ecc_listener.readings.form import decode
@@ -110,7 +110,7 @@ def test_mail_that_fails_needs_somebody(settings: Settings) -> None:
     assert "Mail          to you@example.org; nothing sent yet" in shown(settings)
     message = Message("subject", "plain", "html")
     store.change(partial(outbox.add, message=message, now_us=NOW_US))
-    fault = Fault("the server is down", "wait")
+    fault = SendFault("the server is down", "wait")
     store.change(partial(outbox.record, outcome=Outcome("you@example.org", 1, fault), now_us=NOW_US))
     store.close()
     first = shown(settings).splitlines()[0]

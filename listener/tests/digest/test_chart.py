@@ -4,7 +4,7 @@ from io import BytesIO
 from PIL import Image
 
 from ecc_listener.digest import chart
-from ecc_listener.digest.content import Room
+from ecc_listener.digest.content import SensorWeek
 from ecc_listener.history.rollups import Bucket
 from ecc_listener.local_time import midnight_us
 from support.digests import DAY_US, MONDAY, START_US, ZONE, hours, room
@@ -12,7 +12,7 @@ from support.digests import DAY_US, MONDAY, START_US, ZONE, hours, room
 DAYS = [midnight_us(MONDAY + timedelta(days=number), ZONE) for number in range(8)]
 
 
-def drawn(*rooms: Room) -> Image.Image:
+def drawn(*rooms: SensorWeek) -> Image.Image:
     names = [one.location or one.sensor for one in rooms]
     data = chart.draw(rooms, names, DAYS)
     assert len(data) < 60_000

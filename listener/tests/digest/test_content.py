@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ecc_listener.digest.content import (
-    Room,
+    SensorWeek,
     Week,
     compose,
     due,
@@ -24,7 +24,7 @@ def us(*moment: int) -> int:
     return int(datetime(*moment, tzinfo=ZONE).timestamp()) * 1_000_000  # type: ignore[misc, arg-type]
 
 
-def week(*rooms: Room, **changes: object) -> Week:
+def week(*rooms: SensorWeek, **changes: object) -> Week:
     return Week(MONDAY, rooms, 0, (("Database", "2.3 MB"),), (), None)._replace(**changes)  # type: ignore[arg-type]
 
 

@@ -13,7 +13,7 @@ from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.history.rollups import Bucket, RollupFile, RollupFileError, Step, rollup_path
 from ecc_listener.readings.form import decode
 from ecc_listener.storage.connection import StoreError, open_readonly, utc_us
-from ecc_listener.storage.files import archives
+from ecc_listener.storage.database_files import archives
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
 from support.brokers import OFFICE

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from ecc_listener.monitoring.calendar import parse_window
-from ecc_listener.monitoring.limits import Limit, LimitsFile
+from ecc_listener.monitoring.limits import Limit, SensorLimits
 from ecc_listener.monitoring.sensor_monitor import SensorMonitor
 from ecc_listener.storage.quarantine import Arrival
 from monitoring.test_sensor_monitor import HOUR_US, MINUTE_US, START_US, USUAL
@@ -51,7 +51,7 @@ def test_what_is_no_window_is_none(text: str) -> None:
 
 
 def test_a_limit_applies_in_its_time_and_the_other_one_else() -> None:
-    limits = LimitsFile(HEATED)
+    limits = SensorLimits(HEATED)
     assert limits.problems == []
     for hour, expected in ((7, Limit(45, HOUR_US)), (9, Limit(60, HOUR_US // 2)), (14, Limit(45, HOUR_US))):
         limits.set_time(SUNDAY + timedelta(hours=hour))
@@ -60,7 +60,7 @@ def test_a_limit_applies_in_its_time_and_the_other_one_else() -> None:
 
 
 def test_a_limit_may_be_off_at_times_or_apply_at_times_only() -> None:
-    limits = LimitsFile(
+    limits = SensorLimits(
         "[Nave]\ntoo damp = 70 %; off on Sun 08:00-13:00\ntoo hot = 80 °F on Sun 08:00-13:00\n"
     )
     assert limits.problems == []
@@ -75,13 +75,13 @@ def test_a_limit_may_be_off_at_times_or_apply_at_times_only() -> None:
     "line", ["60 °F on Son 07:00-13:00", "60 kg on Sun 07:00-13:00", "45 °F; x", "60 °F on "]
 )
 def test_a_time_that_makes_no_sense_is_named_with_an_example(line: str) -> None:
-    file = LimitsFile(f"[Nave]\ntoo cold = {line}\n")
+    file = SensorLimits(f"[Nave]\ntoo cold = {line}\n")
     assert len(file.problems) == 1
     assert "at times: 40 °F for 1 h, or 5 °C for 1 h on Sun 07:00-13:00" in file.problems[0]
 
 
 def test_the_end_of_the_time_is_no_news_that_the_room_is_warm() -> None:
-    limits = LimitsFile(HEATED)
+    limits = SensorLimits(HEATED)
     monitor = SensorMonitor(20 * MINUTE_US, START_US, [], [])
     room = USUAL._replace(location="Nave", temperature_f=55.0)
     found = {}
@@ -101,9 +101,9 @@ def test_the_end_of_the_time_is_no_news_that_the_room_is_warm() -> None:
 
 
 def test_an_edit_of_the_file_ends_nothing() -> None:
-    before = LimitsFile(HEATED)
+    before = SensorLimits(HEATED)
     noon = SUNDAY + timedelta(hours=12)
     assert before.set_time(noon)
-    after = LimitsFile(f"{HEATED}too dry = 30 %\n", before)
+    after = SensorLimits(f"{HEATED}too dry = 30 %\n", before)
     assert not after.set_time(noon)
     assert (after.of("x", "Nave") or {})["too_cold"].value == 60

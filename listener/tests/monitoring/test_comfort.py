@@ -5,7 +5,7 @@ import pytest
 
 from ecc_listener.history.month import Band
 from ecc_listener.monitoring.comfort import USUAL, ComfortBands
-from ecc_listener.monitoring.limits import LimitsFile
+from ecc_listener.monitoring.limits import SensorLimits
 
 ZONE = ZoneInfo("America/New_York")
 
@@ -26,13 +26,13 @@ def us(*moment: int) -> int:
     ],
 )
 def test_limits_replace_their_part_of_the_usual_band(text: str, band: Band) -> None:
-    bands = ComfortBands(LimitsFile(text), ZONE)
+    bands = ComfortBands(SensorLimits(text), ZONE)
     assert bands.of("ECCTH02", "Nave", us(2026, 3, 1)) == band
     assert not bands.at_times("ECCTH02", "Nave")
 
 
 def test_a_limit_that_applies_at_times_applies_in_local_time_on_both_sides_of_the_change() -> None:
-    bands = ComfortBands(LimitsFile("[Nave]\ntoo cold = 45 F; 60 F on Sun 08:00-13:00\n"), ZONE)
+    bands = ComfortBands(SensorLimits("[Nave]\ntoo cold = 45 F; 60 F on Sun 08:00-13:00\n"), ZONE)
     assert bands.at_times("ECCTH02", "Nave") == {"too_cold"}
     assert not bands.at_times("ECCTH01", "Office")
     # Daylight saving time began on 8 March, a Sunday.

@@ -2,7 +2,7 @@
 
 import random
 
-from ecc_listener.monitoring.limits import LimitsFile
+from ecc_listener.monitoring.limits import SensorLimits
 from ecc_listener.monitoring.sensor import restored
 from ecc_listener.monitoring.sensor_monitor import SensorMonitor
 from ecc_listener.readings.build import build
@@ -11,7 +11,7 @@ from ecc_listener.storage.quarantine import Arrival
 SECOND_US, MINUTE_US, HOUR_US, DAY_US = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 START_US = 1_795_478_400_000_000
 """At midnight."""
-LIMITS = LimitsFile("")
+LIMITS = SensorLimits("")
 
 
 class Zigbee:

@@ -1,6 +1,6 @@
 import pytest
 
-from ecc_listener.monitoring.limits import DEFAULT, Limit, LimitsFile
+from ecc_listener.monitoring.limits import DEFAULT, Limit, SensorLimits
 from ecc_listener.readings.corrections import Offsets
 
 HOUR_US = 3_600_000_000
@@ -8,7 +8,7 @@ MINUTE_US = HOUR_US // 60
 
 
 def limits(text: str, name: str = "ECCTH01", location: str | None = "Office") -> dict[str, Limit]:
-    found = LimitsFile(text).of(name, location)
+    found = SensorLimits(text).of(name, location)
     assert found is not None
     return found
 
@@ -35,7 +35,7 @@ def limits(text: str, name: str = "ECCTH01", location: str | None = "Office") ->
     ],
 )
 def test_each_form_of_a_line_is_understood(line: str, kind: str, value: float, for_us: int) -> None:
-    file = LimitsFile(f"[everywhere]\n{line}\n")
+    file = SensorLimits(f"[everywhere]\n{line}\n")
     assert file.problems == []
     found = file.of("ECCTH01", None)
     assert found is not None
@@ -74,7 +74,7 @@ def test_off_takes_a_limit_away_again() -> None:
 
 
 def test_watch_no_lets_nothing_be_told_of_that_sensor_alone() -> None:
-    file = LimitsFile("[ECCTH07]\nwatch = no\n")
+    file = SensorLimits("[ECCTH07]\nwatch = no\n")
     assert file.of("ECCTH07", "Office") is None
     assert file.of("ECCTH01", "Office") == DEFAULT
 
@@ -97,7 +97,7 @@ def test_watch_no_lets_nothing_be_told_of_that_sensor_alone() -> None:
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_what_is_allowed(line: str, allowed: str) -> None:
-    file = LimitsFile(f"[Office]\n{line}\ntoo dry = 30 %\n")
+    file = SensorLimits(f"[Office]\n{line}\ntoo dry = 30 %\n")
     (problem,) = file.problems
     assert problem.startswith("[Office] " + line.rstrip("= ").partition(" =")[0])
     assert allowed in problem
@@ -111,19 +111,19 @@ def test_a_mistake_is_named_with_its_line_and_what_is_allowed(line: str, allowed
     "text", ["too cold = 40\n", "[a\n", "[a]\nword\n", "[a]\n[a]\n", "\0", "[everywhere]\n" * 9]
 )
 def test_nothing_in_the_file_is_fatal(text: str) -> None:
-    file = LimitsFile(text)
+    file = SensorLimits(text)
     assert len(file.problems) == 1
     assert file.of("ECCTH01", "Office") == DEFAULT
 
 
 def test_the_mistakes_that_are_told_are_few_and_short() -> None:
-    file = LimitsFile("[everywhere]\n" + "".join(f"x{number} = {'9' * 500}\n" for number in range(100)))
+    file = SensorLimits("[everywhere]\n" + "".join(f"x{number} = {'9' * 500}\n" for number in range(100)))
     assert len(file.problems) == 5
     assert all(len(one) <= 200 for one in file.problems)
 
 
 def test_further_numbers_get_names_by_sensor_location_and_everywhere() -> None:
-    file = LimitsFile(
+    file = SensorLimits(
         "[everywhere]\nname field11 = Pressure, hPa\nname LUX = Light\n"
         "[Office]\nname field11 = Air pressure, mbar\n[ECCTH02]\nname lux = Sun, lx\n"
     )
@@ -137,12 +137,12 @@ def test_further_numbers_get_names_by_sensor_location_and_everywhere() -> None:
 
 @pytest.mark.parametrize("value", ["", ", hPa", "x" * 41, f"Pressure, {'x' * 41}"])
 def test_a_name_that_cannot_be_shown_is_a_mistake(value: str) -> None:
-    (problem,) = LimitsFile(f"[everywhere]\nname field11 = {value}\n").problems
+    (problem,) = SensorLimits(f"[everywhere]\nname field11 = {value}\n").problems
     assert problem.endswith("must be like Pressure, hPa")
 
 
 def test_a_further_number_may_have_limits() -> None:
-    file = LimitsFile(
+    file = SensorLimits(
         "[everywhere]\nabove co2_ppm = 1200 for 30 min\n[Office]\nbelow Field11 = -3.5\nabove co2_ppm = off\n"
     )
     assert file.problems == []
@@ -150,23 +150,23 @@ def test_a_further_number_may_have_limits() -> None:
     office = file.of("x", "Office") or {}
     assert office["below field11"] == Limit(-3.5)
     assert "above co2_ppm" not in office
-    (problem,) = LimitsFile("[everywhere]\nabove co2_ppm = much\n").problems
+    (problem,) = SensorLimits("[everywhere]\nabove co2_ppm = much\n").problems
     assert problem.endswith("must be like 1000 for 30 min, or off")
 
 
 def test_who_is_ignored_is_said_by_the_nearest_section() -> None:
-    file = LimitsFile("[everywhere]\nwatch = no\n[Office]\nwatch = yes\n[ECCTH01]\nwatch = no\n")
+    file = SensorLimits("[everywhere]\nwatch = no\n[Office]\nwatch = yes\n[ECCTH01]\nwatch = no\n")
     ignored = {
         place: file.is_ignored(*place) for place in (("x", None), ("x", "Office"), ("ECCTH01", "Office"))
     }
     assert ignored == {("x", None): True, ("x", "Office"): False, ("ECCTH01", "Office"): True}
-    assert not LimitsFile("").is_ignored("x", "Office")
+    assert not SensorLimits("").is_ignored("x", "Office")
     for (name, location), is_ignored in ignored.items():
         assert (file.of(name, location) is None) is is_ignored
 
 
 def test_former_names_and_offsets_are_those_of_one_sensor() -> None:
-    file = LimitsFile(
+    file = SensorLimits(
         '[Küche / oben]\nwas = ECCTH01, "a, b"\noffset temperature = -1 °C\noffset Field11 = 2\n'
         "[Office]\noffset humidity = 3 %\n"
     )
@@ -191,7 +191,7 @@ def test_former_names_and_offsets_are_those_of_one_sensor() -> None:
     ],
 )
 def test_a_correction_that_makes_no_sense_is_named(text: str, problem: str) -> None:
-    file = LimitsFile(f"{text}\n[Office]\noffset humidity = 3 %\n")
+    file = SensorLimits(f"{text}\n[Office]\noffset humidity = 3 %\n")
     assert [one[: len(problem)] for one in file.problems] == [problem]
     assert file.corrections.present_name("B") == "B"
     # All other lines are in effect.

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from ecc_listener.monitoring.limits import DEFAULT
-from ecc_listener.monitoring.limits_file import EXAMPLE, WatchedFile
+from ecc_listener.monitoring.limits_file import EXAMPLE, LimitsFile
 
 COLD = "[everywhere]\ntoo cold = 40\n"
 
 
-def cold(file: WatchedFile) -> float | None:
+def cold(file: LimitsFile) -> float | None:
     found = file.limits.of("ECCTH01", "Office")
     assert found is not None
     return found["too_cold"].value if "too_cold" in found else None
@@ -23,7 +23,7 @@ def save(path: Path, text: str) -> None:
 
 
 def test_where_there_is_none_one_is_made_that_explains_itself_and_watches_no_room(tmp_path: Path) -> None:
-    file = WatchedFile(tmp_path / "limits")
+    file = LimitsFile(tmp_path / "limits")
     assert (tmp_path / "limits").read_text(encoding="utf-8") == EXAMPLE
     assert file.problems == ()
     assert file.limits.of("ECCTH01", "Office") == DEFAULT
@@ -35,14 +35,14 @@ def test_every_line_of_the_example_may_be_taken_into_use(tmp_path: Path) -> None
         for line in EXAMPLE.splitlines()
     ]
     (tmp_path / "limits").write_text("\n".join(used), encoding="utf-8")
-    file = WatchedFile(tmp_path / "limits")
+    file = LimitsFile(tmp_path / "limits")
     assert file.problems == ()
     assert cold(file) == 35
     assert file.limits.of("ECCTH07", None) is None
 
 
 def test_it_is_read_again_after_an_edit_and_only_then(tmp_path: Path) -> None:
-    file = WatchedFile(tmp_path / "limits")
+    file = LimitsFile(tmp_path / "limits")
     assert file.reload() is False
     save(tmp_path / "limits", COLD)
     assert file.reload() is True
@@ -52,7 +52,7 @@ def test_it_is_read_again_after_an_edit_and_only_then(tmp_path: Path) -> None:
 
 def test_a_file_that_is_deleted_lets_the_defaults_count_and_is_read_when_it_is_back(tmp_path: Path) -> None:
     save(tmp_path / "limits", COLD)
-    file = WatchedFile(tmp_path / "limits")
+    file = LimitsFile(tmp_path / "limits")
     (tmp_path / "limits").unlink()
     assert file.reload() is True
     assert cold(file) is None
@@ -66,7 +66,7 @@ def test_what_it_said_last_counts_while_it_cannot_be_read(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(tmp_path / "limits", COLD)
-    file = WatchedFile(tmp_path / "limits")
+    file = LimitsFile(tmp_path / "limits")
     (tmp_path / "limits").write_bytes(b"[everywhere]\ntoo cold = 50 \xb0F\n")
     assert file.reload() is True
     assert file.problems[0].startswith("it can't be read: ")
@@ -79,7 +79,7 @@ def test_what_it_said_last_counts_while_it_cannot_be_read(
 
 
 def test_a_change_of_its_permissions_lets_it_be_read_again(tmp_path: Path) -> None:
-    file = WatchedFile(tmp_path / "limits")
+    file = LimitsFile(tmp_path / "limits")
     (tmp_path / "limits").chmod(0o600)
     assert file.reload() is True
 
@@ -88,7 +88,7 @@ def test_a_mistake_is_logged_once_and_gone_when_it_is_mended(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(tmp_path / "limits", "[Office]\ntoo cold = chilly\n")
-    file = WatchedFile(tmp_path / "limits")
+    file = LimitsFile(tmp_path / "limits")
     file.reload()
     assert caplog.text.count("[Office] too cold = chilly: must be like 40 °F") == 1
     save(tmp_path / "limits", COLD)
@@ -98,6 +98,6 @@ def test_a_mistake_is_logged_once_and_gone_when_it_is_mended(
 
 def test_windows_line_ends_and_its_mark_at_the_beginning_are_no_mistake(tmp_path: Path) -> None:
     (tmp_path / "limits").write_bytes(b"\xef\xbb\xbf[everywhere]\r\ntoo cold = 40 \xc2\xb0F\r\n")
-    file = WatchedFile(tmp_path / "limits")
+    file = LimitsFile(tmp_path / "limits")
     assert file.problems == ()
     assert cold(file) == 40

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ecc_listener.monitoring.limits import LimitsFile
+from ecc_listener.monitoring.limits import SensorLimits
 from ecc_listener.monitoring.sensor import restored
 from ecc_listener.monitoring.sensor_monitor import SensorMonitor
 from ecc_listener.notifications.notice import Details
@@ -19,7 +19,7 @@ class House:
     """One sensor that sends every ten minutes, and the watch over it."""
 
     def __init__(self, limits: str = "") -> None:
-        self.limits = LimitsFile(limits)
+        self.limits = SensorLimits(limits)
         assert self.limits.problems == []
         self.now_us = START_US
         self.sensor_monitor = SensorMonitor(20 * MINUTE_US, START_US, [], [])
@@ -162,7 +162,7 @@ def test_values_that_jump_again_and_again_are_told_and_a_single_jump_is_not() ->
 def test_what_is_no_longer_watched_is_dropped_after_an_edit() -> None:
     house = House("[Office]\ntoo cold = 40 for 1 h\n")
     assert house.sends(3 * HOUR_US, temperature_f=30.0) == {"too_cold"}
-    house.sensor_monitor.apply(LimitsFile("[ECCTH01]\nwatch = no\n"))
+    house.sensor_monitor.apply(SensorLimits("[ECCTH01]\nwatch = no\n"))
     assert house.sensor_monitor.conditions.problems == {}
 
 
@@ -241,7 +241,7 @@ def test_a_further_number_has_limits_on_both_sides() -> None:
     assert sends(30 * MINUTE_US, co2_ppm=950.0, lux=50.0) == {"above"}
     assert sends(10 * MINUTE_US, co2_ppm=950.0, lux=50.0) == set()
     assert sends(10 * MINUTE_US, co2_ppm=900.0, lux=9.0) == {"below"}
-    house.sensor_monitor.apply(LimitsFile("[Office]\nabove co2_ppm = 1000\n"))
+    house.sensor_monitor.apply(SensorLimits("[Office]\nabove co2_ppm = 1000\n"))
     assert ("below", NAME) not in house.sensor_monitor.conditions.problems
 
 
@@ -349,7 +349,7 @@ def test_three_jumps_are_frequent_within_a_day_only() -> None:
 
 
 def renamed(house: House, text: str) -> None:
-    house.limits = LimitsFile(text)
+    house.limits = SensorLimits(text)
     assert house.limits.problems == []
     house.sensor_monitor.apply(house.limits)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ecc_listener.monitoring.limits import LimitsFile
+from ecc_listener.monitoring.limits import SensorLimits
 from ecc_listener.monitoring.new_sensors import MAX_SENSORS
 from ecc_listener.monitoring.sensor_monitor import SensorMonitor
 from ecc_listener.notifications.notice import Details
@@ -17,7 +17,7 @@ class Fleet:
     """Sensors that send every so many minutes, until a minute; time goes by minutes."""
 
     def __init__(self, limits: str = "", **intervals_min: int) -> None:
-        self.limits = LimitsFile(limits)
+        self.limits = SensorLimits(limits)
         assert self.limits.problems == []
         self.intervals_min = dict(intervals_min)
         self.until_min = dict.fromkeys(intervals_min, FOREVER_MIN)
@@ -230,9 +230,9 @@ def test_only_so_many_are_judged_at_once_and_the_others_at_the_next_tick() -> No
     monitor = SensorMonitor(TIMER_MIN * MINUTE_US, START_US, [], [])
     names = [f"s{number}" for number in range(301)]
     monitor.note([Arrival(START_US, USUAL._replace(sensor_name=name)) for name in names])
-    monitor.evaluate(START_US, LimitsFile(), None)
+    monitor.evaluate(START_US, SensorLimits(), None)
     assert len(monitor.waiting) == 1
-    monitor.evaluate(START_US + 1, LimitsFile(), None)
+    monitor.evaluate(START_US + 1, SensorLimits(), None)
     assert monitor.waiting == {}
 
 
@@ -240,10 +240,10 @@ def test_only_so_many_are_judged_at_once_and_the_others_at_the_next_tick() -> No
 def test_more_names_than_can_wait_are_only_counted(names: int, *, is_counted: bool) -> None:
     monitor = SensorMonitor(TIMER_MIN * MINUTE_US, START_US, [], [])
     monitor.note([Arrival(START_US, USUAL._replace(sensor_name="known"))])
-    monitor.evaluate(START_US, LimitsFile(), None)
+    monitor.evaluate(START_US, SensorLimits(), None)
     flood = [USUAL._replace(sensor_name=f"x{number}") for number in range(names - 1)]
     monitor.note([Arrival(START_US + 1, one) for one in (*flood, USUAL._replace(sensor_name="known"))])
-    monitor.evaluate(START_US + 1, LimitsFile(), None)
+    monitor.evaluate(START_US + 1, SensorLimits(), None)
     assert (monitor.waiting == {}) is is_counted
     if is_counted:
         assert monitor.sensors["known"].seen == 2
@@ -264,10 +264,10 @@ def test_an_edit_of_the_limits_ends_what_is_no_longer_monitored_and_nothing_else
         ("[a]\nabove co2 = 6\n", {"above"}),
         ("[b]\nabove co2 = 6\n", set()),
     ):
-        fleet.monitor.apply(LimitsFile(text))
+        fleet.monitor.apply(SensorLimits(text))
         assert {kind for kind, name in wrong if name == "a"} - {"new"} == left
     assert ("new", "a") in wrong
-    fleet.monitor.apply(LimitsFile("[a]\nwatch = no\n"))
+    fleet.monitor.apply(SensorLimits("[a]\nwatch = no\n"))
     assert ("new", "a") not in wrong
     assert ("new", "b") in wrong
 

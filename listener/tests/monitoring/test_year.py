@@ -54,14 +54,14 @@ def test_a_watch_that_forgets_at_a_restart_what_it_told_is_found_out(monkeypatch
 
 def test_a_watch_that_never_is_mute_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        NotificationPolicy, "_mute_us", lambda _self, _row, **_more: policy.Timing(1, 1, 1).mute_us
+        NotificationPolicy, "_silence_us", lambda _self, _row, **_more: policy.Timing(1, 1, 1).silence_us
     )
     assert few_days().doubled > 1_000
 
 
 def test_a_watch_that_waits_for_nobody_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     real = policy.Timing
-    monkeypatch.setattr(monitor, "Timing", lambda collect_us, _wait_us, mute_us: real(collect_us, 0, mute_us))
+    monkeypatch.setattr(monitor, "Timing", lambda collect_us, _, silence_us: real(collect_us, 0, silence_us))
     assert few_days().doubled > 0
 
 

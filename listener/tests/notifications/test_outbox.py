@@ -4,15 +4,15 @@ from collections.abc import Iterator
 import pytest
 
 from ecc_listener.notifications import outbox
-from ecc_listener.notifications.errors import Fault
+from ecc_listener.notifications.errors import SendFault
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import Outcome
 from ecc_listener.storage.migrate import migrate
 
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
 NOW_US = 1_795_500_000_000_000
-DOWN = Fault("the server is down", "wait")
-REFUSED = Fault("the server refuses the mail", "ask", is_of_message=True)
+DOWN = SendFault("the server is down", "wait")
+REFUSED = SendFault("the server refuses the mail", "ask", is_of_message=True)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def record(
     connection: sqlite3.Connection,
     channel: str,
     number: int,
-    fault: Fault | None = None,
+    fault: SendFault | None = None,
     now_us: int = NOW_US,
 ) -> bool:
     return outbox.record(connection, Outcome(channel, number, fault), now_us)

@@ -7,7 +7,7 @@ import pytest
 
 from ecc_listener.notifications import smtp
 from ecc_listener.notifications.channels import Channels, read_channels
-from ecc_listener.notifications.errors import Fault
+from ecc_listener.notifications.errors import SendFault
 from ecc_listener.notifications.message import Message
 from ecc_listener.notifications.outbox import Due, Outcome
 from ecc_listener.settings import load
@@ -47,7 +47,7 @@ def send(channels: Channels, message: Message = LETTER) -> list[Outcome]:
     )
 
 
-def fault(channels: Channels) -> Fault:
+def fault(channels: Channels) -> SendFault:
     outcomes = send(channels)
     assert len({outcome.fault for outcome in outcomes}) == 1
     assert outcomes[0].fault

@@ -18,7 +18,7 @@ from ecc_listener.storage import archive as archive_module
 from ecc_listener.storage.archive import ArchiveWaits
 from ecc_listener.storage.archiver import Archiver
 from ecc_listener.storage.connection import archive_marker, connect_readonly, utc_text, utc_us
-from ecc_listener.storage.files import archives
+from ecc_listener.storage.database_files import archives
 from ecc_listener.storage.quarantine import RETAINED, Arrival, Rejected
 from ecc_listener.storage.schema import CARRIED, STAYING
 from ecc_listener.storage.store import Burst, Store

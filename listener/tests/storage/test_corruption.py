@@ -15,7 +15,7 @@ from ecc_listener.history.rollups import rollup_path
 from ecc_listener.readings.form import decode
 from ecc_listener.storage import corruption, lock
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
-from ecc_listener.storage.files import archives
+from ecc_listener.storage.database_files import archives
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
 from support import damages

@@ -3,7 +3,7 @@
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from ecc_listener.digest.content import Room
+from ecc_listener.digest.content import SensorWeek
 from ecc_listener.history.rollups import Bucket
 from ecc_listener.local_time import midnight_us
 
@@ -21,8 +21,8 @@ def hours(start_us: int, *counts: int, temperature_f: float = 60.0) -> list[Buck
     ]
 
 
-def room(**changes: object) -> Room:
-    whole = Room(
+def room(**changes: object) -> SensorWeek:
+    whole = SensorWeek(
         "ECCTH01", "Office", hours(START_US, *[6] * 168), hours(START_US - 7 * DAY_US, *[6] * 168), 93
     )
     return whole._replace(**changes)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from ecc_listener.clock import Now
 from ecc_listener.monitoring.monitor import Faults, Monitor
 from ecc_listener.notifications import message, outbox
-from ecc_listener.notifications.errors import Fault
+from ecc_listener.notifications.errors import SendFault
 from ecc_listener.notifications.notice import Notification
 from ecc_listener.notifications.outbox import Outcome
 from ecc_listener.settings import Settings, load
@@ -460,7 +460,7 @@ class World:
         is_down = _within(self.now_s, self.year.mail_s)
         connection = self.store.connection
         for due in outbox.due(connection, self.wall_us()):
-            fault = Fault("the mail server can't be reached", "wait") if is_down else None
+            fault = SendFault("the mail server can't be reached", "wait") if is_down else None
             outbox.record(connection, Outcome(due.channel, due.number, fault), self.wall_us())
             if fault is None:
                 self.sent[due.number] += 1

@@ -14,7 +14,7 @@ from ecc_listener.mqtt.deliveries import packet
 from ecc_listener.readings.form import decode
 from ecc_listener.storage.archiver import Archiver
 from ecc_listener.storage.connection import utc_us
-from ecc_listener.storage.files import archives
+from ecc_listener.storage.database_files import archives
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
 from support.brokers import OFFICE

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from ecc_listener.backup import retention
 from ecc_listener.backup.copy import PARTIAL, copy_database
 from ecc_listener.storage.connection import StoreError
-from ecc_listener.storage.files import archives
+from ecc_listener.storage.database_files import archives
 
 
 class CreatedBackup(NamedTuple):

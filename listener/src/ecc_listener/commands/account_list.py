@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from ecc_listener.commands import broker_files, password_file
+from ecc_listener.broker_accounts import broker_files, password_file
 from ecc_listener.commands.status import when
 from ecc_listener.credentials import Credentials
 from ecc_listener.notifications.wording.phrases import clean

@@ -11,7 +11,8 @@ import string
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ecc_listener.commands import account_list, broker_files, password_file
+from ecc_listener.broker_accounts import broker_files, password_file
+from ecc_listener.commands import account_list
 from ecc_listener.commands.check import find_problems
 from ecc_listener.credentials import Credentials
 from ecc_listener.readings.formats import OWN_NAME, parse

@@ -8,7 +8,7 @@ import argparse
 from difflib import get_close_matches
 from pathlib import Path
 
-from ecc_listener.commands import broker_files, password_file
+from ecc_listener.broker_accounts import broker_files, password_file
 from ecc_listener.credentials import Credentials, CredentialsError, read_web
 from ecc_listener.notifications.wording import own_texts
 from ecc_listener.notifications.wording.texts import check_sentences

@@ -16,7 +16,7 @@ from typing import IO
 from ecc_listener.backup.copy import PARTIAL, fsync_folder
 from ecc_listener.history.export import FORMATS, Columns, Units, export
 from ecc_listener.history.query import History, open_history
-from ecc_listener.monitoring.limits_file import WatchedFile
+from ecc_listener.monitoring.limits_file import LimitsFile
 from ecc_listener.progress import Progress
 from ecc_listener.settings import Settings, SettingsError
 from ecc_listener.storage.connection import StoreError, utc_us
@@ -52,7 +52,7 @@ def main(settings: Settings, arguments: dict[str, object]) -> int:
     name = str(arguments.get("format") or _ENDINGS.get(target.suffix if target else "", "csv"))
     if name == "parquet" and target is None and sys.stdout.isatty():
         raise SettingsError(["format: Parquet can't be shown on a terminal; add --output FILE.parquet"])
-    limits = WatchedFile(settings.limits_file_path, is_created=False).limits
+    limits = LimitsFile(settings.limits_file_path, is_created=False).limits
     history = open_history(settings, limits.corrections)
     span = _span(arguments, zone)
     sensors = _sensors(history, arguments)

@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 
-from ecc_listener.monitoring.limits_file import WatchedFile
+from ecc_listener.monitoring.limits_file import LimitsFile
 from ecc_listener.monitoring.mutes import mutes_path, read_mutes, write_mutes
 from ecc_listener.settings import Settings, SettingsError
 from ecc_listener.storage.connection import StoreError, connect_readonly
@@ -57,7 +57,7 @@ def main(settings: Settings, arguments: dict[str, object]) -> int:
 
 def _known(settings: Settings) -> dict[str, str]:
     """Return the names of all sensors and locations, by the same in lower case."""
-    corrections = WatchedFile(settings.limits_file_path, is_created=False).limits.corrections
+    corrections = LimitsFile(settings.limits_file_path, is_created=False).limits.corrections
     with closing(connect_readonly(settings.database_file_path)) as connection:
         rows = connection.execute("SELECT sensorName, location FROM ECCLatest").fetchall()
     names = [corrections.present_name(name) for name, _ in rows]

@@ -10,7 +10,7 @@ from pathlib import Path
 from ecc_listener.settings import Settings, read_decoder
 from ecc_listener.storage import quarantine
 from ecc_listener.storage.connection import StoreError, connect_readonly
-from ecc_listener.storage.files import replay_request_path
+from ecc_listener.storage.database_files import replay_request_path
 from ecc_listener.storage.interface import open_storage
 from ecc_listener.storage.lock import StoreHeldError
 from ecc_listener.storage.store import Store

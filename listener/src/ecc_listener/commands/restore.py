@@ -17,7 +17,7 @@ from ecc_listener.local_time import local, local_zone
 from ecc_listener.notifications.wording.phrases import counted
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError, utc_us
-from ecc_listener.storage.files import archives
+from ecc_listener.storage.database_files import archives
 from ecc_listener.storage.lock import hold
 
 

@@ -14,9 +14,9 @@ from ecc_listener import health
 from ecc_listener.backup.create import newest_backup_time
 from ecc_listener.history.query import History
 from ecc_listener.local_time import local_zone
-from ecc_listener.monitoring.beyond import BEYOND, USUAL, beyond_limits, in_words
-from ecc_listener.monitoring.limits import DEFAULT, LimitsFile
-from ecc_listener.monitoring.limits_file import WatchedFile
+from ecc_listener.monitoring.limits import DEFAULT, SensorLimits
+from ecc_listener.monitoring.limits_file import LimitsFile
+from ecc_listener.monitoring.out_of_range import BEYOND, USUAL, in_words, out_of_range
 from ecc_listener.notifications import outbox, table
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.notifications.status import OFF, mail_fault, mail_state
@@ -27,7 +27,7 @@ from ecc_listener.readings.corrections import Corrections
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError, connect_readonly, utc_us
 from ecc_listener.storage.corruption import set_aside_files
-from ecc_listener.storage.files import archives
+from ecc_listener.storage.database_files import archives
 from ecc_listener.storage.quarantine import REALLY_REJECTED
 
 _MANY_SENSORS, _MANY_NOTICES = 30, 8
@@ -138,7 +138,7 @@ def read_status(settings: Settings, now: datetime) -> Status:
     midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     try:
         with closing(connect_readonly(settings.database_file_path)) as connection:
-            limits = WatchedFile(settings.limits_file_path, is_created=False).limits
+            limits = LimitsFile(settings.limits_file_path, is_created=False).limits
             limits.set_time(now.astimezone())
             _read(connection, status, midnight, limits.corrections)
             channels = outbox.states(connection)
@@ -167,15 +167,15 @@ def _damaged(database: Path) -> str | None:
     return f"{names} is damaged; `make recover` recovers its readings" if names else None
 
 
-def _beyond(sensor: Sensor, limits: LimitsFile, known: set[tuple[str, str]]) -> Iterator[str]:
+def _beyond(sensor: Sensor, limits: SensorLimits, known: set[tuple[str, str]]) -> Iterator[str]:
     allowed = limits.merge(sensor.name, sensor.location, USUAL | DEFAULT) or {}
     values = sensor.temperature_f, sensor.humidity_percent, sensor.battery_percent
-    for one in beyond_limits(*values, allowed):
+    for one in out_of_range(*values, allowed):
         if (one.kind, sensor.name) not in known:
             yield f"{_label(sensor)}: {in_words(one, lambda value_f: f'{value_f:.1f} °F')}"
 
 
-def _muted(sensor: Sensor, limits: LimitsFile) -> Iterator[str]:
+def _muted(sensor: Sensor, limits: SensorLimits) -> Iterator[str]:
     if until := limits.muted_until(sensor.name, sensor.location):
         yield f"{_label(sensor)} until {until.astimezone():%a %-d %b, %H:%M}"
 

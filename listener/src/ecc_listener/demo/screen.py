@@ -16,9 +16,9 @@ from ecc_listener.demo.mailbox import Mailbox
 from ecc_listener.demo.processes import Processes
 from ecc_listener.demo.table import Line, events, mail, plain, status, table
 from ecc_listener.local_time import local_zone
-from ecc_listener.monitoring.beyond import USUAL, beyond_limits, in_words
 from ecc_listener.monitoring.limits import DEFAULT
-from ecc_listener.monitoring.limits_file import WatchedFile
+from ecc_listener.monitoring.limits_file import LimitsFile
+from ecc_listener.monitoring.out_of_range import USUAL, in_words, out_of_range
 from ecc_listener.notifications.notice import KINDS, Notice
 from ecc_listener.notifications.table import open_now
 from ecc_listener.notifications.wording.texts import describe
@@ -66,7 +66,7 @@ class Screen:
         self.before = count(processes.database)
         self._plan = plan
         self._database = processes.database
-        self._limits = WatchedFile(processes.limits_path, is_created=False)
+        self._limits = LimitsFile(processes.limits_path, is_created=False)
         self._clock = clock
         self._mailbox = mailbox
         self._progress = progress
@@ -117,7 +117,7 @@ class Screen:
         """Return what is beyond a limit, and not a problem yet."""
         self._limits.reload()
         allowed = self._limits.limits.merge(line.name, line.location, USUAL | DEFAULT) or {}
-        found = beyond_limits(line.temperature_f, line.humidity_percent, line.battery_percent, allowed)
+        found = out_of_range(line.temperature_f, line.humidity_percent, line.battery_percent, allowed)
         return [
             f"{line.location or line.name}: {in_words(one, '{:.1f} °F'.format)}"
             for one in found

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ecc_listener.digest.content import Room
+from ecc_listener.digest.content import SensorWeek
 from ecc_listener.history.figures import Point, points
 
 MAX_ROOMS = 12
@@ -36,7 +36,7 @@ _QUANTITIES = (
 )
 
 
-def draw(rooms: Sequence[Room], names: Sequence[str], midnights_us: Sequence[int]) -> bytes:
+def draw(rooms: Sequence[SensorWeek], names: Sequence[str], midnights_us: Sequence[int]) -> bytes:
     """Draw the first rooms; `midnights_us` are the local beginnings of the seven days, and the end."""
     height = _HEAD + _ROW * min(len(rooms), MAX_ROOMS) + _MARGIN
     image = Image.new("RGB", (_WIDTH, height), _GROUND)

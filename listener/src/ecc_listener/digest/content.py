@@ -19,7 +19,7 @@ _LOW_BATTERY_PERCENT = 20
 MAX_ROOMS = 100
 
 
-class Room(NamedTuple):
+class SensorWeek(NamedTuple):
     """What one sensor measured in the week, hour by hour, and its battery."""
 
     sensor: str
@@ -34,7 +34,7 @@ class Week(NamedTuple):
     """A week from Monday on, and everything that the digest says about it."""
 
     monday: date
-    rooms: Sequence[Room]
+    rooms: Sequence[SensorWeek]
     rooms_left_out: int
     system: tuple[tuple[str, str], ...]
     """Sizes, backup and the like, as text."""
@@ -73,12 +73,12 @@ def month_due(monday: date) -> date | None:
     return first_of_previous(sent.replace(day=1)) if sent.day <= _WEEK.days else None
 
 
-def missing_in(room: Room, start_us: int, end_us: int) -> int:
+def missing_in(room: SensorWeek, start_us: int, end_us: int) -> int:
     """Return how many readings of a room are missing; 0 if no number of readings is usual."""
     return received(room.hours, room.hours_before, start_us, end_us).missing or 0
 
 
-def names(rooms: Sequence[Room | RoomMonth]) -> list[str]:
+def names(rooms: Sequence[SensorWeek | RoomMonth]) -> list[str]:
     """Return a name for each room: its location, with its sensor if a location has more than one."""
     places = [room.location for room in rooms]
     both = [

@@ -18,7 +18,7 @@ from typing import Any
 
 from ecc_listener.backup.create import newest_backup_time
 from ecc_listener.digest import chart
-from ecc_listener.digest.content import MAX_ROOMS, Room, Week, compose, month_due, names
+from ecc_listener.digest.content import MAX_ROOMS, SensorWeek, Week, compose, month_due, names
 from ecc_listener.history.month import calendar_month, with_rooms
 from ecc_listener.history.query import History
 from ecc_listener.local_time import day_and_time, local_zone, midnight_us
@@ -29,7 +29,7 @@ from ecc_listener.notifications.table import open_now
 from ecc_listener.notifications.wording import own_texts
 from ecc_listener.notifications.wording.texts import describe
 from ecc_listener.storage.connection import connect_readonly, utc_text
-from ecc_listener.storage.files import archives
+from ecc_listener.storage.database_files import archives
 from ecc_listener.storage.quarantine import REALLY_REJECTED
 
 _PR_SET_PDEATHSIG = 1
@@ -84,7 +84,7 @@ def gather(request: dict[str, Any], zone: tzinfo) -> Week:
         hours = history.rollups(sensor, start_us - 7 * 24 * 3_600_000_000, end_us, "hour")
         week = [hour for hour in hours if hour.start_us >= start_us]
         before = [hour for hour in hours if hour.start_us < start_us]
-        rooms.append(Room(sensor, location, week, before, battery_percent))
+        rooms.append(SensorWeek(sensor, location, week, before, battery_percent))
     system = _sizes(request, zone)
     if rejected:
         system = (*system, ("Rejected", f"{rejected:,} messages; the page shows them under Events"))

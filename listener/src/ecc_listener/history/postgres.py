@@ -14,7 +14,7 @@ from ecc_listener.history.query import AGGREGATES, History
 from ecc_listener.history.rollups import STEP_US, Aggregate, Step
 from ecc_listener.readings.corrections import NO_CORRECTIONS, Corrections
 from ecc_listener.storage.connection import StoreError, utc_text
-from ecc_listener.storage.files import Span
+from ecc_listener.storage.database_files import Span
 from ecc_listener.storage.postgres.connection import connect, explain
 
 _SERVER = Path("PostgreSQL")

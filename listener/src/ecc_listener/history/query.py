@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ecc_listener.history import rollups
 from ecc_listener.history.rollups import STEP_US, Aggregate, Bucket, RollupFile, RollupFileError, Source, Step
 from ecc_listener.readings.corrections import NO_CORRECTIONS, Corrections, Offsets
-from ecc_listener.storage import files as data_files
+from ecc_listener.storage import database_files
 from ecc_listener.storage.connection import StoreError, connect_readonly, open_readonly, utc_text, utc_us
-from ecc_listener.storage.files import Span
+from ecc_listener.storage.database_files import Span
 from ecc_listener.storage.irregularity import find_irregularity
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ class History:
     def unreadable(self) -> list[str]:
         """Return the reason for each archive that can't be read."""
         faults = []
-        for path in data_files.archives(self._database):
+        for path in database_files.archives(self._database):
             try:
-                data_files.archive_spans(path)
+                database_files.archive_spans(path)
             except StoreError as error:
                 faults.append(str(error))
         return faults
@@ -220,7 +220,7 @@ class History:
 
         """
         count = 0
-        for path in data_files.present(self._database):
+        for path in database_files.present(self._database):
             try:
                 with closing(open_readonly(path)) as connection:
                     count += find_irregularity(connection, path).unreadable_rows
@@ -323,7 +323,7 @@ class History:
                             rollups.add(sums, hour // per_step, tuple(aggregate))
             return found
 
-        return data_files.steadily(self._database, read)
+        return database_files.steadily(self._database, read)
 
     def _query_each_file(
         self, query: str, sensors: Sequence[str] | None, start_us: int, end_us: int, *more: str
@@ -342,7 +342,7 @@ class History:
                         rows += connection.execute(query, (name, start, end, *more))
             return rows
 
-        return data_files.steadily(self._database, read)
+        return database_files.steadily(self._database, read)
 
     def _stored_names(
         self, sensors: Sequence[str] | None, start: str, end: str
@@ -350,14 +350,14 @@ class History:
         """Yield each file and name in it under which some sensors (None: all) have readings in a range."""
         present_name = self._corrections.present_name
         wanted = None if sensors is None else {present_name(name) for name in sensors}
-        for path, spans in data_files.spans(self._database).items():
+        for path, spans in database_files.spans(self._database).items():
             for span in spans:
                 is_wanted = wanted is None or present_name(span.sensor) in wanted
                 if is_wanted and span.last_utc >= start and span.first_utc < end:
                     yield path, span.sensor
 
     def _spans(self) -> dict[Path, list[Span]]:
-        return data_files.steadily(self._database, lambda: data_files.spans(self._database))
+        return database_files.steadily(self._database, lambda: database_files.spans(self._database))
 
 
 def _corrected(bucket: Bucket, offsets: Offsets) -> Bucket:

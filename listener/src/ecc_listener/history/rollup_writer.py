@@ -24,7 +24,7 @@ from ecc_listener.history.rollups import (
     row_key,
 )
 from ecc_listener.storage.connection import StoreError, atomic, connect, connect_readonly, utc_text, utc_us
-from ecc_listener.storage.files import present
+from ecc_listener.storage.database_files import present
 from ecc_listener.storage.insert import JOIN_US
 from ecc_listener.storage.values import read_utc
 

@@ -4,7 +4,7 @@ from datetime import tzinfo
 
 from ecc_listener.history.month import Band
 from ecc_listener.local_time import local
-from ecc_listener.monitoring.limits import LimitsFile
+from ecc_listener.monitoring.limits import SensorLimits
 
 USUAL = Band(67, 82, 40, 60)
 """Temperatures in which people who sit indoors are comfortable, from winter to summer clothes (ASHRAE 55),
@@ -18,7 +18,7 @@ _HALF_HOUR_US = 1_800_000_000
 class ComfortBands:
     """The band of each room, by a limits file that is used for nothing else: it is set to other times."""
 
-    def __init__(self, limits: LimitsFile, zone: tzinfo) -> None:
+    def __init__(self, limits: SensorLimits, zone: tzinfo) -> None:
         """Take the limits, and the zone of the times at which some of them apply."""
         self._limits, self._zone = limits, zone
         self._slots: dict[int, tuple[int, int, int]] = {}

@@ -3,12 +3,12 @@
 import os
 from contextlib import suppress
 
-from ecc_listener.monitoring.limits_file import WatchedFile
+from ecc_listener.monitoring.limits_file import LimitsFile
 from ecc_listener.monitoring.system import Environment
 from ecc_listener.settings import Settings
 
 
-def read_environment(settings: Settings, limits: WatchedFile) -> Environment:
+def read_environment(settings: Settings, limits: LimitsFile) -> Environment:
     """Return the free disk space (0 if unknown) and the mistakes in the limits file."""
     folder = settings.database_file_path.absolute().parent
     free_bytes = total_bytes = 0

@@ -62,7 +62,7 @@ _EXAMPLES = {
 
 
 def parse_limit(kind: str, text: str) -> Limit | None:
-    """Return a limit of a kind in `KINDS`; None if it can't be read, or isn't possible."""
+    """Return a limit of a kind in `LIMIT_KINDS`; None if it can't be read, or isn't possible."""
     form = _FORMS[kind]
     match = _LIMIT.fullmatch(text.strip())
     if match is None:
@@ -97,5 +97,5 @@ def example(kind: str) -> str:
     return _EXAMPLES[_FORMS[kind].units]
 
 
-KINDS = tuple(_FORMS)
+LIMIT_KINDS = tuple(_FORMS)
 """The kinds of limits with a value."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ecc_listener.monitoring.calendar import Window, parse_window
 from ecc_listener.monitoring.limit import (
     HOUR_US,
-    KINDS,
+    LIMIT_KINDS,
     Limit,
     Limits,
     example,
@@ -21,7 +21,7 @@ from ecc_listener.readings.corrections import Corrections, Offsets, parse_offset
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DEFAULT", "FIELD_KINDS", "FROM_LIMITS", "FieldName", "Limit", "Limits", "LimitsFile"]
+__all__ = ["DEFAULT", "FIELD_KINDS", "FROM_LIMITS", "FieldName", "Limit", "Limits", "SensorLimits"]
 
 EVERYWHERE = "everywhere"
 _OFF = {"off", "no", "none"}
@@ -46,14 +46,14 @@ DEFAULT: Limits = {
     "jumps": Limit(0),
     "silent": Limit(0),
 }
-FROM_LIMITS = {*KINDS, "jumps", *(kind.strip() for kind in FIELD_KINDS)}
+FROM_LIMITS = {*LIMIT_KINDS, "jumps", *(kind.strip() for kind in FIELD_KINDS)}
 """The kinds that the file can set."""
 
 
-class LimitsFile:
+class SensorLimits:
     """The limits of all sensors. Those of a sensor override those of its location, then `everywhere`."""
 
-    def __init__(self, text: str = "", before: "LimitsFile | None" = None) -> None:
+    def __init__(self, text: str = "", before: "SensorLimits | None" = None) -> None:
         """Parse the text; `problems` has one line for each mistake, and all other lines are in effect.
 
         What applies at times, and what is muted, goes on as it was in the file `before`.
@@ -150,9 +150,9 @@ class LimitsFile:
         kind = "_".join(option.split())
         if option.startswith(FIELD_KINDS):
             self._parse_field_limit(found, section, option, value)
-        elif kind not in {*KINDS, "jumps", "watch"}:
+        elif kind not in {*LIMIT_KINDS, "jumps", "watch"}:
             further = ("jumps", "watch", "name FIELD", "above FIELD", "below FIELD", "was", "offset ...")
-            names = ", ".join(one.replace("_", " ") for one in (*KINDS, *further))
+            names = ", ".join(one.replace("_", " ") for one in (*LIMIT_KINDS, *further))
             self._add_problem(f"[{section}] {option}: unknown limit; allowed are {names}")
         elif value.casefold() in _OFF:
             found[kind] = None

@@ -4,7 +4,7 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from ecc_listener.monitoring.limits import LimitsFile
+from ecc_listener.monitoring.limits import SensorLimits
 from ecc_listener.monitoring.mutes import mutes_path, read_mutes
 
 _log = logging.getLogger(__name__)
@@ -74,12 +74,12 @@ frozen = 6 h
 """
 
 
-def read_limits(path: Path) -> LimitsFile:
+def read_limits(path: Path) -> SensorLimits:
     """Return what a limits file says now, without mutes; as delivered if there is none that can be read."""
     try:
-        return LimitsFile(_text(path))
+        return SensorLimits(_text(path))
     except (OSError, ValueError):
-        return LimitsFile(EXAMPLE)
+        return SensorLimits(EXAMPLE)
 
 
 def _text(path: Path) -> str:
@@ -87,13 +87,13 @@ def _text(path: Path) -> str:
         return file.read(_MAX_BYTES).decode("utf-8-sig")
 
 
-class WatchedFile:
+class LimitsFile:
     """One limits file; `limits` is its newest valid content."""
 
     def __init__(self, path: Path, *, is_created: bool = True) -> None:
         """Read the file; if there is none, create it or go on as if it were as delivered."""
         self.path = path
-        self.limits = LimitsFile(EXAMPLE)
+        self.limits = SensorLimits(EXAMPLE)
         self.problems: tuple[str, ...] = ()
         self._seen: tuple[int, int, int] | None = None
         self._mutes_seen: int | None = None
@@ -128,7 +128,7 @@ class WatchedFile:
             if seen == self._seen:
                 return False
             self._seen = seen
-            self.limits = LimitsFile(_text(self.path), self.limits)
+            self.limits = SensorLimits(_text(self.path), self.limits)
             self.problems = tuple(self.limits.problems)
         except FileNotFoundError:
             return self._fall_back()
@@ -143,5 +143,5 @@ class WatchedFile:
         changed = self._seen is not None
         self._seen, self.problems = None, ()
         if changed:
-            self.limits = LimitsFile(EXAMPLE, self.limits)
+            self.limits = SensorLimits(EXAMPLE, self.limits)
         return changed

@@ -13,8 +13,8 @@ from ecc_listener.clock import Now
 from ecc_listener.local_time import local
 from ecc_listener.monitoring import state
 from ecc_listener.monitoring.environment import read_environment
-from ecc_listener.monitoring.limits import LimitsFile
-from ecc_listener.monitoring.limits_file import WatchedFile
+from ecc_listener.monitoring.limits import SensorLimits
+from ecc_listener.monitoring.limits_file import LimitsFile
 from ecc_listener.monitoring.sensor_monitor import SensorMonitor
 from ecc_listener.monitoring.system import Environment, SystemMonitor
 from ecc_listener.notifications import table
@@ -69,14 +69,14 @@ class Monitor:
         """
         self._settings, self._store, self._zone, self._outbox = settings, store, zone, outbox
         timer_us = int(settings.timer_check.total_seconds() * _US)
-        mute_us = int(settings.last_notice_silence_time.total_seconds() * _US)
-        timing = Timing(min(_MAX_COLLECT_US, timer_us // 20), timer_us // 2, mute_us)
-        self._limits = WatchedFile(settings.limits_file_path)
+        silence_us = int(settings.last_notice_silence_time.total_seconds() * _US)
+        timing = Timing(min(_MAX_COLLECT_US, timer_us // 20), timer_us // 2, silence_us)
+        self._limits = LimitsFile(settings.limits_file_path)
         limits = self.limits
         pending, recent, number, sensors, system, last = store.look(
             lambda connection: (
                 table.pending(connection),
-                table.resolved_since(connection, now.wall_us - mute_us),
+                table.resolved_since(connection, now.wall_us - silence_us),
                 table.next_number(connection),
                 state.load(connection, now.wall_us, timer_us // 100, limits.corrections),
                 table.memories(connection).get(_SYSTEM),
@@ -101,7 +101,7 @@ class Monitor:
         self._write_last_notice(last)
 
     @property
-    def limits(self) -> LimitsFile:
+    def limits(self) -> SensorLimits:
         """The limits file as it is now."""
         return self._limits.limits
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from ecc_listener.monitoring.conditions import Conditions
-from ecc_listener.monitoring.limits import FROM_LIMITS, LimitsFile
+from ecc_listener.monitoring.limits import FROM_LIMITS, SensorLimits
 from ecc_listener.monitoring.new_sensors import MAX_SENSORS, STEADY, NewSensors
 from ecc_listener.monitoring.rules import judge
 from ecc_listener.monitoring.sensor import Sensor, renamed
@@ -59,7 +59,7 @@ class SensorMonitor:
         waiting = self.waiting.get(reading.sensor_name) if reading.is_part else None
         return merge(waiting, reading) if waiting else reading
 
-    def evaluate(self, now_us: int, limits: LimitsFile, broker_fault: str | None) -> bool:
+    def evaluate(self, now_us: int, limits: SensorLimits, broker_fault: str | None) -> bool:
         """Evaluate what has arrived and what has not; return whether all sensors are silent."""
         step_us, self._ticked_us = now_us - self._ticked_us, now_us
         is_silent = ("all_silent", "") in self.conditions.problems
@@ -78,7 +78,7 @@ class SensorMonitor:
             self._judge_silence(now_us, limits)
         return is_silent
 
-    def apply(self, limits: LimitsFile) -> None:
+    def apply(self, limits: SensorLimits) -> None:
         """Rename sensors, and drop problems that are no longer monitored, after an edit of the limits."""
         self._corrections = limits.corrections
         self._rename()
@@ -95,7 +95,7 @@ class SensorMonitor:
         """Whether more sensors seem to be falling silent."""
         return self._overdue > 0
 
-    def _take(self, now_us: int, limits: LimitsFile) -> None:
+    def _take(self, now_us: int, limits: SensorLimits) -> None:
         if len(self.waiting) > _MAX_WAITING:
             # Most likely these names are invented, so known sensors come first.
             self._new_sensors.count([name for name in self.waiting if name not in self.sensors], now_us)
@@ -118,7 +118,7 @@ class SensorMonitor:
             if ("silent", name) in self.conditions.problems:
                 self._is_back(sensor, gap_us)
 
-    def change_times(self, limits: LimitsFile) -> None:
+    def change_times(self, limits: SensorLimits) -> None:
         """Drop problems by limits that apply at times, when other ones begin to apply.
 
         The heating that is off after the service must not be reported as warm enough again.
@@ -167,7 +167,7 @@ class SensorMonitor:
         self.conditions.judge(Problem("all_silent", "", None, self.last_us, details), bad=bad, now_us=now_us)
         return ("all_silent", "") in self.conditions.problems
 
-    def _judge_silence(self, now_us: int, limits: LimitsFile) -> None:
+    def _judge_silence(self, now_us: int, limits: SensorLimits) -> None:
         """Judge which sensors haven't sent for three of their own intervals."""
         self._overdue = 0
         heard_us, margin_us = self._heard_us, self.timer_check_us // 20

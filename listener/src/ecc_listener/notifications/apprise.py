@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from ecc_listener.credentials import UrlLine
-from ecc_listener.notifications.errors import Fault
+from ecc_listener.notifications.errors import SendFault
 from ecc_listener.notifications.outbox import Due, Outcome
 
 _DONE_WITHIN_S = 90
@@ -35,7 +35,7 @@ def check(lines: tuple[UrlLine, ...]) -> Iterator[Outcome]:
             yield Outcome(line.channel, 0, fault)
 
 
-def _ask(line: UrlLine, title: str, body: str) -> Fault | None:
+def _ask(line: UrlLine, title: str, body: str) -> SendFault | None:
     """Send in a separate process: apprise would double the listener's memory, and may log secrets."""
     request = json.dumps({"url": line.url.get_secret_value(), "title": title, "body": body})
     command = [sys.executable, "-m", "ecc_listener.notifications.apprise_process"]
@@ -48,12 +48,12 @@ def _ask(line: UrlLine, title: str, body: str) -> Fault | None:
         answer = "hangs"
     faults = {
         "sent": None,
-        "unknown": Fault(
+        "unknown": SendFault(
             "apprise does not know this kind of URL", f"correct it in {_FILE}, then run make restart"
         ),
-        "hangs": Fault("it does not answer", "check that this machine has internet"),
+        "hangs": SendFault("it does not answer", "check that this machine has internet"),
     }
-    refused = Fault(
+    refused = SendFault(
         "it does not accept the message",
         f"check that this machine has internet, and that the URL in {_FILE} is still valid",
     )

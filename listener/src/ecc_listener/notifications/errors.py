@@ -13,7 +13,7 @@ _GMAIL = "gmail.com"
 _SECRET = "secrets/gmail_credentials"  # noqa: S105 - a file's name
 
 
-class Fault(NamedTuple):
+class SendFault(NamedTuple):
     """Why a message was not accepted."""
 
     what: str
@@ -41,7 +41,7 @@ class Server(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-def explain(error: Exception, server: Server) -> Fault:
+def explain(error: Exception, server: Server) -> SendFault:
     """Return what an error of `smtplib`, `ssl` or the network means."""
     if isinstance(error, smtplib.SMTPException):
         return _of_smtp(error, server)
@@ -51,69 +51,71 @@ def explain(error: Exception, server: Server) -> Fault:
         return _of_tls(error, server)
     if isinstance(error, UnicodeError):
         step = f"use only ASCII letters in {_SECRET}, then run make restart"
-        return Fault("the address or the password contains a letter that no mail server accepts", step)
+        return SendFault("the address or the password contains a letter that no mail server accepts", step)
     return _of_network(error, server)
 
 
-def _of_network(error: Exception, server: Server) -> Fault:
+def _of_network(error: Exception, server: Server) -> SendFault:
     name = server.name
     if isinstance(error, socket.gaierror):
         if error.errno == socket.EAI_AGAIN:
-            return Fault(
+            return SendFault(
                 f"the name {server.host} can't be looked up now, because the name server does not answer",
                 "check that this machine is connected to the internet",
             )
-        return Fault(f"there is no mail server named {server.host}", "correct ECC_SMTP_HOST in .env")
+        return SendFault(f"there is no mail server named {server.host}", "correct ECC_SMTP_HOST in .env")
     if isinstance(error, TimeoutError):
         return _silent(server)
     if isinstance(error, ConnectionRefusedError):
-        return Fault(
+        return SendFault(
             f"nothing accepts connections at {name}", "correct ECC_SMTP_HOST and ECC_SMTP_PORT in .env"
         )
     if isinstance(error, ConnectionError):
         return _broke_off(server)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return Fault(f"{name} can't be reached: {reason}", "check that this machine is connected to the internet")
+    return SendFault(
+        f"{name} can't be reached: {reason}", "check that this machine is connected to the internet"
+    )
 
 
-def _of_certificate(error: ssl.SSLCertVerificationError, server: Server) -> Fault:
+def _of_certificate(error: ssl.SSLCertVerificationError, server: Server) -> SendFault:
     if error.verify_code == _HOSTNAME_MISMATCH:
-        return Fault(
+        return SendFault(
             f"the certificate of {server.name} is for another name",
             "set ECC_SMTP_HOST to the name in the certificate; if it was that already, somebody may be "
             "intercepting the connection: the password was not sent",
         )
     if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
-        return Fault(
+        return SendFault(
             f"the certificate of {server.name} is not valid at this time",
             "check the clock of this machine; if it is right, tell whoever runs the mail server",
         )
-    return Fault(
+    return SendFault(
         f"the certificate of {server.name} is not trusted ({error.verify_message})",
         "if the server is your own, set ECC_SMTP_CA_FILE to its CA certificate; otherwise somebody may be "
         "intercepting the connection: the password was not sent",
     )
 
 
-def _of_tls(error: ssl.SSLError, server: Server) -> Fault:
+def _of_tls(error: ssl.SSLError, server: Server) -> SendFault:
     if server.security == "tls" and error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         step = "set ECC_SMTP_SECURITY=starttls if the port is 587, or the port to 465"
-        return Fault(f"{server.name} doesn't start with TLS", step)
-    return Fault(
+        return SendFault(f"{server.name} doesn't start with TLS", step)
+    return SendFault(
         f"TLS with {server.name} fails ({error.reason or 'no reason given'})",
         f"check that port and security match; {_other_port(server)}",
     )
 
 
-def _of_smtp(error: smtplib.SMTPException, server: Server) -> Fault:
+def _of_smtp(error: smtplib.SMTPException, server: Server) -> SendFault:
     if isinstance(error, smtplib.SMTPServerDisconnected):
         # The library turns a timeout into this.
         return _silent(server) if "timed out" in str(error) else _broke_off(server)
     if isinstance(error, smtplib.SMTPNotSupportedError):
         if "STARTTLS" in str(error):
             step = "set ECC_SMTP_SECURITY=tls and the port to 465"
-            return Fault(f"{server.name} offers no STARTTLS, so nothing was sent", step)
-        return Fault(
+            return SendFault(f"{server.name} offers no STARTTLS, so nothing was sent", step)
+        return SendFault(
             f"{server.name} accepts no password ({error})",
             "check what your provider says about port and security",
         )
@@ -123,10 +125,10 @@ def _of_smtp(error: smtplib.SMTPException, server: Server) -> Fault:
     if isinstance(error, smtplib.SMTPResponseException):
         return _of_response(error, server)
     step = "check that it is a mail server"
-    return Fault(f"{server.name} gives an answer that makes no sense ({_text(str(error))})", step)
+    return SendFault(f"{server.name} gives an answer that makes no sense ({_text(str(error))})", step)
 
 
-def _of_response(error: smtplib.SMTPResponseException, server: Server) -> Fault:
+def _of_response(error: smtplib.SMTPResponseException, server: Server) -> SendFault:
     said = _text(error.smtp_error)
     if error.smtp_code in _AUTHENTICATION_CODES or isinstance(error, smtplib.SMTPAuthenticationError):
         return _of_password(error.smtp_code, said, server)
@@ -137,42 +139,42 @@ def _of_response(error: smtplib.SMTPResponseException, server: Server) -> Fault:
     return _of_answer(error.smtp_code, said, server, "the connection")
 
 
-def _of_password(code: int, answer: str, server: Server) -> Fault:
+def _of_password(code: int, answer: str, server: Server) -> SendFault:
     said = f"{server.host} refuses the password of {server.address} ({code} {answer})"
     if not server.host.endswith(_GMAIL):
-        return Fault(said, f"correct address and password in {_SECRET}, then run make restart")
+        return SendFault(said, f"correct address and password in {_SECRET}, then run make restart")
     if code == 534:  # noqa: PLR2004 - an answer of SMTP
         said = f"{server.host} needs an app password, not the password of the account ({code})"
-    return Fault(
+    return SendFault(
         said,
         "turn on 2-step verification in the Google account, create an app password at "
         f"https://myaccount.google.com/apppasswords, put its 16 letters into {_SECRET}, run make restart",
     )
 
 
-def _of_answer(code: int, answer: str, server: Server, what: str) -> Fault:
+def _of_answer(code: int, answer: str, server: Server, what: str) -> SendFault:
     if code < _PERMANENT:
         step = "wait: it is tried again automatically"
-        return Fault(f"{server.host} can't accept {what} now ({code} {answer})", step)
+        return SendFault(f"{server.host} can't accept {what} now ({code} {answer})", step)
     said = f"{server.host} refuses {what} ({code} {answer})"
     if any(word in answer.lower() for word in ("too many", "limit", "quota")):
         step = "wait: it is tried again automatically; if this lasts, raise ECC_LAST_NOTICE_SILENCE_TIME"
-        return Fault(said, step)
+        return SendFault(said, step)
     if what == "the destination":
-        return Fault(said, f"correct the destination in {_SECRET}, then run make restart")
-    return Fault(said, "read the answer, and ask your provider", is_of_message=what == "the mail")
+        return SendFault(said, f"correct the destination in {_SECRET}, then run make restart")
+    return SendFault(said, "read the answer, and ask your provider", is_of_message=what == "the mail")
 
 
-def _silent(server: Server) -> Fault:
-    return Fault(
+def _silent(server: Server) -> SendFault:
+    return SendFault(
         f"{server.name} does not answer",
         f"check that this machine has internet, and that firewall and provider allow port {server.port}; "
         f"{_other_port(server)}",
     )
 
 
-def _broke_off(server: Server) -> Fault:
-    return Fault(
+def _broke_off(server: Server) -> SendFault:
+    return SendFault(
         f"{server.name} closed the connection",
         f"if this lasts, check that port and security match; {_other_port(server)}",
     )

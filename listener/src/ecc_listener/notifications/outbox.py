@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from ecc_listener.notifications.errors import Fault
+from ecc_listener.notifications.errors import SendFault
 from ecc_listener.notifications.message import Message
 from ecc_listener.recipients import EVERYTHING
 from ecc_listener.storage.connection import utc_text, utc_us
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
 
     channel: str
     number: int
-    fault: Fault | None
+    fault: SendFault | None
 
 
 class ChannelState(NamedTuple):

@@ -34,7 +34,7 @@ class Timing(NamedTuple):
     """Problems that begin within this time are one message."""
     wait_us: int
     """How long a message waits for other problems that probably have the same cause."""
-    mute_us: int
+    silence_us: int
     """A notice that was sent isn't sent again within this time."""
 
 
@@ -104,7 +104,7 @@ class NotificationPolicy:
         self._recent = {
             key: (count, resolved_us)
             for key, (count, resolved_us) in self._recent.items()
-            if abs(now_us - resolved_us) < self._timing.mute_us
+            if abs(now_us - resolved_us) < self._timing.silence_us
         }
 
     def _remember(self, notice: Notice) -> None:
@@ -133,7 +133,7 @@ class NotificationPolicy:
     def _begun(self, problem: Problem, number: int, now_us: int) -> Notice:
         details = dict(problem.details)
         count, resolved_us = self._recent.get((problem.kind, problem.subject), (0, 0))
-        if count and abs(now_us - resolved_us) < self._timing.mute_us:
+        if count and abs(now_us - resolved_us) < self._timing.silence_us:
             details["times"] = count + 1
         return Notice(
             number,
@@ -163,7 +163,7 @@ class NotificationPolicy:
                     notice, has_siblings=(notice.kind, notice.sent_us) in still_open
                 )
             elif notice.sent_us is not None:
-                may_join, due_us = False, notice.sent_us + self._mute_us(notice)
+                may_join, due_us = False, notice.sent_us + self._silence_us(notice)
             else:
                 may_join, due_us = self._begin_due(notice, new_sensor_us, more_expected=more_expected)
             if may_join or due_us <= now_us:
@@ -187,7 +187,7 @@ class NotificationPolicy:
         times = notice.details.get("times")
         if times:
             back_off_us = min(
-                timing.mute_us, timing.mute_us // _FIRST_BACK_OFF * 2 ** min(int(times) - 2, 10)
+                timing.silence_us, timing.silence_us // _FIRST_BACK_OFF * 2 ** min(int(times) - 2, 10)
             )
             return False, notice.noticed_us + max(back_off_us, timing.collect_us)
         if notice.kind in _NEW_SENSORS:
@@ -198,11 +198,11 @@ class NotificationPolicy:
         # After the listener has reconnected, the broker may still deliver what it held back.
         return notice.kind != "all_silent", notice.noticed_us + timing.collect_us
 
-    def _mute_us(self, notice: Notice, *, one_more: bool = False) -> int:
+    def _silence_us(self, notice: Notice, *, one_more: bool = False) -> int:
         times = notice.times_sent + one_more
         kind = KINDS[notice.kind]
         rarer = 1 if kind.is_urgent else _RAREST if kind.is_slow else min(_RAREST, 2 ** min(times - 1, 10))
-        return self._timing.mute_us * rarer
+        return self._timing.silence_us * rarer
 
     def _entry(self, notice: Notice, now_us: int, zone: tzinfo) -> Entry:
         state: Literal["new", "reminder", "resolved"] = "new"
@@ -212,7 +212,7 @@ class NotificationPolicy:
         else:
             state = "reminder" if notice.sent_us is not None else "new"
             if not KINDS[notice.kind].is_event:
-                next_us = now_us + self._mute_us(notice, one_more=True)
+                next_us = now_us + self._silence_us(notice, one_more=True)
         return Entry(notice, state, describe(notice, now_us, zone), next_us)
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from ecc_listener.notifications import outbox
 from ecc_listener.notifications.channels import Channels
-from ecc_listener.notifications.errors import Fault
+from ecc_listener.notifications.errors import SendFault
 from ecc_listener.notifications.outbox import ChannelState, Due, Outcome
 from ecc_listener.notifications.status import OFF, mail_fault
 from ecc_listener.notifications.worker import Worker
@@ -19,7 +19,7 @@ from ecc_listener.storage.statements import Connection
 _log = logging.getLogger(__name__)
 
 _DAY_US = 24 * 3600 * 1_000_000
-_OWN_FAULT = Fault("an error in this program prevents it from being sent", "report what the log says")
+_OWN_FAULT = SendFault("an error in this program prevents it from being sent", "report what the log says")
 
 
 class Sender:

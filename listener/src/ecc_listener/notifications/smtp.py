@@ -16,7 +16,7 @@ from typing import NamedTuple
 from pydantic import SecretStr
 
 from ecc_listener.notifications.envelope import envelope
-from ecc_listener.notifications.errors import Fault, Server, explain
+from ecc_listener.notifications.errors import SendFault, Server, explain
 from ecc_listener.notifications.outbox import Due, Outcome
 
 ANSWER_WITHIN_S = 30.0
@@ -63,7 +63,7 @@ def _deliver(client: "_Client", account: Account, due: Due) -> Outcome:
     return Outcome(due.channel, due.number, None)
 
 
-def _explain(error: Exception, account: Account) -> Fault:
+def _explain(error: Exception, account: Account) -> SendFault:
     fault = explain(error, account.server)
     # A server may repeat in its answer what it was told.
     return fault._replace(what=fault.what.replace(account.password.get_secret_value(), "***"))

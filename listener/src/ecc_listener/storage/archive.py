@@ -23,7 +23,7 @@ from pathlib import Path
 
 from ecc_listener.storage.connection import StoreError, archive_marker, atomic
 from ecc_listener.storage.corruption import SIDE_FILES
-from ecc_listener.storage.files import archives
+from ecc_listener.storage.database_files import archives
 from ecc_listener.storage.migrate import add_columns, extra_columns, migrate
 from ecc_listener.storage.schema import CARRIED, ORIGINAL, columns
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ecc_listener.storage.connection import StoreError
-from ecc_listener.storage.files import beside
+from ecc_listener.storage.database_files import beside
 from ecc_listener.storage.schema import COLUMNS, columns
 
 CHECKED_WHOLE_BYTES = 64 << 20

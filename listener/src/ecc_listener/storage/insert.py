@@ -10,7 +10,7 @@ from ecc_listener.readings.build import fahrenheit
 from ecc_listener.readings.quantities import dew_point_c
 from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import utc_text
-from ecc_listener.storage.files import is_archived
+from ecc_listener.storage.database_files import is_archived
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.schema import COLUMNS, NUMBERS, SENSOR_COLUMNS
 

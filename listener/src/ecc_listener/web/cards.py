@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ecc_listener.readings.quantities import YES_NO
-from ecc_listener.web.latest import NamedValue, Room
+from ecc_listener.web.latest import NamedValue, SensorNow
 from ecc_listener.web.preferences import Preferences
 
 _STEP, _HEIGHT, _MARGIN = 2, 64, 6
@@ -45,7 +45,7 @@ class Card(NamedTuple):
     last_us: int
 
 
-def card(room: Room, problems: Sequence[str], preferences: Preferences) -> Card:
+def card(room: SensorNow, problems: Sequence[str], preferences: Preferences) -> Card:
     """Return a room's card; `problems` are the headlines of what is wrong with it."""
     line, area = _paths(room)
     bars, signal = _signal(room.rssi_dbm)
@@ -70,7 +70,7 @@ def card(room: Room, problems: Sequence[str], preferences: Preferences) -> Card:
     )
 
 
-def _mute(room: Room, preferences: Preferences) -> Iterator[tuple[str, str]]:
+def _mute(room: SensorNow, preferences: Preferences) -> Iterator[tuple[str, str]]:
     if room.muted_until_us is not None:
         yield "Muted until", f"{preferences.moment(room.muted_until_us):%a %-d %b, %H:%M}"
 
@@ -106,7 +106,7 @@ def _trend(trend_f_per_h: float | None) -> str | None:
     return "rising" if trend_f_per_h > 0 else "falling"
 
 
-def _range(room: Room, preferences: Preferences) -> str | None:
+def _range(room: SensorNow, preferences: Preferences) -> str | None:
     if len([sample for sample in room.day if sample]) < _LEAST_SLOTS or room.range_f is None:
         return None
     low, high = (f"{preferences.degrees(one):.0f}" for one in room.range_f)
@@ -115,7 +115,7 @@ def _range(room: Room, preferences: Preferences) -> str | None:
     )
 
 
-def _paths(room: Room) -> tuple[str, str]:
+def _paths(room: SensorNow) -> tuple[str, str]:
     """Return the last day's temperature as a line with gaps, and the area below it, slot by slot."""
     if len([sample for sample in room.day if sample]) < _LEAST_SLOTS or room.range_f is None:
         return "", ""

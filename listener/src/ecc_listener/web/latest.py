@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ecc_listener.monitoring.beyond import USUAL, Beyond, beyond_limits
-from ecc_listener.monitoring.limits import DEFAULT, LimitsFile
+from ecc_listener.monitoring.limits import DEFAULT, SensorLimits
+from ecc_listener.monitoring.out_of_range import USUAL, OutOfRange, out_of_range
 from ecc_listener.monitoring.sensor import STILL_KNOWN_US
 from ecc_listener.readings.corrections import Corrections
 from ecc_listener.readings.quantities import MEASURED
@@ -54,7 +54,7 @@ class NamedValue(NamedTuple):
     unit: str
 
 
-class Room(NamedTuple):
+class SensorNow(NamedTuple):
     """A sensor's newest reading, None for what it lacks; times in microseconds since 1970."""
 
     name: str
@@ -71,7 +71,7 @@ class Room(NamedTuple):
     day: tuple[Sample | None, ...]
     """The last day by half hours, the latest last; None if nothing was sent."""
     values: tuple[NamedValue, ...] = ()
-    beyond: tuple[Beyond, ...] = ()
+    beyond: tuple[OutOfRange, ...] = ()
     """What is beyond a limit right now."""
     has_limits: frozenset[str] = frozenset()
     """The kinds of limits that are set for it, so that a mail follows if a value stays beyond."""
@@ -96,9 +96,9 @@ class Latest:
         """Prepare; nothing is read yet."""
         self._samples: dict[tuple[str, int], Sample | None] = {}
 
-    def read(self, connection: sqlite3.Connection, now_us: int, limits: LimitsFile) -> list[Room]:
+    def read(self, connection: sqlite3.Connection, now_us: int, limits: SensorLimits) -> list[SensorNow]:
         """Return every sensor's newest reading, corrected, in the order of the names."""
-        rooms: dict[str, Room] = {}
+        rooms: dict[str, SensorNow] = {}
         first_slot = now_us // SLOT_US - SLOTS + 1
         for name, utc, *values in connection.execute(_LATEST, (_MAX_ROOMS,)):
             last_us = utc_us(utc)
@@ -106,7 +106,7 @@ class Latest:
                 _fill(connection, name, last_us, values)
             day = tuple(self._day(connection, name, first_slot))
             trend = _trend(connection, name, last_us, values[0])
-            room = Room._make((name, last_us, *values, trend, day, (), (), frozenset(), None))
+            room = SensorNow._make((name, last_us, *values, trend, day, (), (), frozenset(), None))
             room = _corrected(room, limits.corrections)
             room = room._replace(values=tuple(_named(connection, room, name, limits)))
             if before := rooms.get(room.name):
@@ -143,7 +143,7 @@ def _fill(connection: sqlite3.Connection, name: str, last_us: int, values: list[
             break
 
 
-def _corrected(room: Room, corrections: Corrections) -> Room:
+def _corrected(room: SensorNow, corrections: Corrections) -> SensorNow:
     """Return a room by its present name, with its offsets applied."""
     if not corrections:
         return room
@@ -161,7 +161,7 @@ def _shifted(sample: Sample | None, offset_f: float) -> Sample | None:
     return (sample[0] + offset_f, sample[1] + offset_f) if sample else None
 
 
-def _joined(one: Room, other: Room) -> Room:
+def _joined(one: SensorNow, other: SensorNow) -> SensorNow:
     """Return the newer of two rooms, which are the same sensor under two names, with the day of both."""
     newer = max(one, other, key=lambda room: room.last_us)
     days = zip(one.day, other.day, strict=True)
@@ -176,7 +176,7 @@ def _both(one: Sample | None, other: Sample | None) -> Sample | None:
 
 
 def _named(
-    connection: sqlite3.Connection, room: Room, stored: str, limits: LimitsFile
+    connection: sqlite3.Connection, room: SensorNow, stored: str, limits: SensorLimits
 ) -> Iterator[NamedValue]:
     """Yield the further numbers that have a name, by the limits file or because it is a known quantity."""
     names, offsets = limits.field_names(room.name, room.location), limits.corrections.offsets(room.name)
@@ -186,7 +186,7 @@ def _named(
             yield NamedValue(field, name.label, offsets.value(field, value), name.unit)
 
 
-def _with_limits(room: Room, limits: LimitsFile) -> Room:
+def _with_limits(room: SensorNow, limits: SensorLimits) -> SensorNow:
     if until := limits.muted_until(room.name, room.location):
         return room._replace(muted_until_us=int(until.timestamp()) * 1_000_000)
     allowed = limits.merge(room.name, room.location, USUAL | DEFAULT)
@@ -194,7 +194,7 @@ def _with_limits(room: Room, limits: LimitsFile) -> Room:
         return room
     values = room.temperature_f, room.humidity_percent, room.battery_percent
     is_set = limits.of(room.name, room.location) or {}
-    return room._replace(beyond=beyond_limits(*values, allowed), has_limits=frozenset(is_set))
+    return room._replace(beyond=out_of_range(*values, allowed), has_limits=frozenset(is_set))
 
 
 def _trend(

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from ecc_listener.health import is_fresh
 from ecc_listener.history.export import to_celsius
-from ecc_listener.web.latest import Room
+from ecc_listener.web.latest import SensorNow
 from ecc_listener.web.snapshot import Snapshot
 from ecc_listener.web.system import Sizes, read_sizes
 
@@ -57,7 +57,7 @@ def metrics(request: Request) -> Response:
     return Response(encode(registry), headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
 
-def of_sensors(rooms: Iterable[Room]) -> Iterator[Gauge]:
+def of_sensors(rooms: Iterable[SensorNow]) -> Iterator[Gauge]:
     """Yield what the sensors measured last; at most the thousand sensors that the page shows have lines."""
     rooms = list(rooms)
 

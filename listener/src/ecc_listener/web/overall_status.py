@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ecc_listener.health import Health, is_fresh
-from ecc_listener.monitoring.beyond import BEYOND, Beyond, in_words
+from ecc_listener.monitoring.out_of_range import BEYOND, OutOfRange, in_words
 from ecc_listener.notifications.notice import Notice
 from ecc_listener.notifications.wording.texts import describe
-from ecc_listener.web.latest import Room
+from ecc_listener.web.latest import SensorNow
 from ecc_listener.web.preferences import Preferences, utc_iso_us
 from ecc_listener.web.snapshot import Snapshot
 
@@ -79,7 +79,7 @@ def _noticed(notice: Notice, now_us: int, preferences: Preferences) -> PageProbl
     return PageProblem(notice.kind, notice.subject, words.headline, notice.since_us, *words[1:])
 
 
-def _early(room: Room, one: Beyond, preferences: Preferences) -> PageProblem:
+def _early(room: SensorNow, one: OutOfRange, preferences: Preferences) -> PageProblem:
     words = in_words(one, lambda value_f: f"{preferences.temperature(value_f)} {preferences.unit}")
     if one.kind in room.has_limits:
         advice = "You get a message if it stays like that."

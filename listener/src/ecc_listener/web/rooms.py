@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from ecc_listener.storage.connection import utc_text
 from ecc_listener.web.cards import card, key
-from ecc_listener.web.latest import Room
+from ecc_listener.web.latest import SensorNow
 from ecc_listener.web.overall_status import PageProblem, headline, problems_of
 from ecc_listener.web.preferences import Preferences, ago, iso
 from ecc_listener.web.responses import data, page, preferences_of, render, wants_json
@@ -63,14 +63,14 @@ def view(snapshot: Snapshot, preferences: Preferences) -> View:
     return View(said, cards, last_us)
 
 
-def in_order(rooms: Iterable[Room], with_problems: Iterable[str]) -> list[Room]:
+def in_order(rooms: Iterable[SensorNow], with_problems: Iterable[str]) -> list[SensorNow]:
     """Sort rooms: problem first, the gravest before, then by place and name."""
     rank = {name: place for place, name in enumerate(with_problems)}
     return sorted(rooms, key=lambda room: (rank.get(room.name, len(rank)), room.title.casefold(), room.name))
 
 
 @lru_cache(1_000)
-def _card(room: Room, problems: tuple[str, ...], preferences: Preferences) -> Markup:
+def _card(room: SensorNow, problems: tuple[str, ...], preferences: Preferences) -> Markup:
     return render("room.html", preferences, 0, room=card(room, problems, preferences))
 
 
@@ -115,7 +115,7 @@ def _problem(problem: PageProblem) -> dict[str, object]:
     }
 
 
-def _room(room: Room) -> dict[str, object]:
+def _room(room: SensorNow) -> dict[str, object]:
     return {
         "sensor": room.name,
         "location": room.location,

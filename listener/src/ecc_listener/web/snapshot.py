@@ -11,13 +11,13 @@ from typing import NamedTuple
 from ecc_listener import health
 from ecc_listener.health import Health
 from ecc_listener.local_time import local, local_zone
-from ecc_listener.monitoring.limits_file import WatchedFile
+from ecc_listener.monitoring.limits_file import LimitsFile
 from ecc_listener.notifications.notice import KINDS, Notice
 from ecc_listener.notifications.table import open_now
 from ecc_listener.readings.corrections import Corrections
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError
-from ecc_listener.web.latest import Latest, Room
+from ecc_listener.web.latest import Latest, SensorNow
 from ecc_listener.web.reader import reading
 
 _FRESH_US = 500_000
@@ -28,7 +28,7 @@ class Snapshot(NamedTuple):
     """Rooms, open notices (the most severe first) and health; `fault` says why the file can't be read."""
 
     at_us: int
-    rooms: tuple[Room, ...]
+    rooms: tuple[SensorNow, ...]
     notices: tuple[Notice, ...]
     health: Health | None
     fault: str | None
@@ -43,7 +43,7 @@ class Observer:
         self._now_us = now_us
         self._latest = Latest()
         self._zone = local_zone()
-        self._limits = WatchedFile(settings.limits_file_path, is_created=False)
+        self._limits = LimitsFile(settings.limits_file_path, is_created=False)
         self._last: Snapshot | None = None
         self._signature: object = None
         self._read_us = 0

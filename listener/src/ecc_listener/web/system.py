@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from ecc_listener.notifications import outbox
 from ecc_listener.settings import Settings
 from ecc_listener.storage.connection import StoreError, utc_text
-from ecc_listener.storage.files import archives
+from ecc_listener.storage.database_files import archives
 from ecc_listener.storage.quarantine import REALLY_REJECTED
 from ecc_listener.web.backup_folder import BackupFolder
 from ecc_listener.web.reader import reading

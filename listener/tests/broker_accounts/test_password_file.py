@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from ecc_listener.commands import password_file
+from ecc_listener.broker_accounts import password_file
 from ecc_listener.credentials import Credentials
 
 SALT, LONG_SALT, DIGEST = "A" * 16, "A" * 86 + "==", "A" * 86 + "=="

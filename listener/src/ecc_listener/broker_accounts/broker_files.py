@@ -7,7 +7,7 @@ https://mosquitto.org/man/mosquitto-conf-5.html, `acl_file`.
 from collections.abc import Iterable
 from pathlib import Path
 
-from ecc_listener.commands import password_file
+from ecc_listener.broker_accounts import password_file
 from ecc_listener.credentials import Credentials, CredentialsError, read_mqtt
 from ecc_listener.readings.formats import OWN_NAME, parse
 

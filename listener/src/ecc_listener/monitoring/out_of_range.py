@@ -20,7 +20,7 @@ BEYOND = "1 value is beyond its limit", "{} values are beyond their limits"
 """The overall status if nothing else is wrong, for one value and for more."""
 
 
-class Beyond(NamedTuple):
+class OutOfRange(NamedTuple):
     """A value that is beyond a limit of a kind; °F or %."""
 
     kind: str
@@ -28,9 +28,9 @@ class Beyond(NamedTuple):
     limit: float
 
 
-def beyond_limits(
+def out_of_range(
     temperature_f: float | None, humidity_percent: float | None, battery_percent: float | None, limits: Limits
-) -> tuple[Beyond, ...]:
+) -> tuple[OutOfRange, ...]:
     """Return what is beyond its limit, the most severe first."""
     values = (
         ("too_cold", temperature_f, True),
@@ -40,7 +40,7 @@ def beyond_limits(
         ("battery_low", battery_percent, True),
     )
     return tuple(
-        Beyond(kind, value, limits[kind].value)
+        OutOfRange(kind, value, limits[kind].value)
         for kind, value, is_low_bad in values
         if kind in limits
         and value is not None
@@ -48,7 +48,7 @@ def beyond_limits(
     )
 
 
-def in_words(one: Beyond, temperature: Callable[[float], str]) -> str:
+def in_words(one: OutOfRange, temperature: Callable[[float], str]) -> str:
     """Return a value and its limit in words; `temperature` writes one with its unit."""
     what, than, is_temperature = _WORDS[one.kind]
     value, limit = (

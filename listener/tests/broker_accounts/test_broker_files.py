@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ecc_listener.commands import broker_files
+from ecc_listener.broker_accounts import broker_files
 
 OLD_ACL = "user listener\ntopic read #\n\nuser sensor\ntopic write ECCTempHum\n"
 
