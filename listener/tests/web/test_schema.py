@@ -22,7 +22,7 @@ from ecc_listener.web.api import DOCUMENT
 from support.brokers import free_port, until
 from support.viewers import READING, House
 
-_EXAMPLES = 40
+_EXAMPLES = 25
 _CHECKS = [
     not_a_server_error,
     status_code_conformance,
