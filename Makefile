@@ -41,6 +41,10 @@ status: ## Show containers, connection, last message, sensors and sizes
 	@listener/scripts/compose ps
 	@listener/scripts/compose exec -T listener ecc-listener status
 
+.PHONY: doctor
+doctor: ## Look at every part, and say what is broken and what to do; JSON=yes
+	@listener/scripts/doctor $(if $(filter yes,$(JSON)),--json)
+
 .PHONY: sql
 sql: ## Open a read-only SQL shell over the database and its newest archives
 	@listener/scripts/sql

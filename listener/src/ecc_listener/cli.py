@@ -87,6 +87,13 @@ VERBS = {
         has_arguments=True,
         gets_unchecked=True,
     ),
+    "doctor": Verb(
+        "commands.doctor",
+        "look at every part once, and say what is broken and what to do: exit status 0, or 1",
+        _LISTENER,
+        has_arguments=True,
+        gets_unchecked=True,
+    ),
     "accounts": Verb(
         "commands.accounts",
         "add, remove or list the sensors' accounts at the broker, or change a password",

@@ -82,11 +82,11 @@ class Service:
         self.store = open_storage(settings)
         self.deliveries = Deliveries(self.store.recorded())
         self.session = Session(
-            _broker(settings), self.deliveries.connected, self.deliveries.answered, clock.wall_us
+            broker_of(settings), self.deliveries.connected, self.deliveries.answered, clock.wall_us
         )
         self.pending: tuple[Burst, list[Message]] | None = None
         """A burst that is not committed yet, and its messages, which are not acknowledged yet."""
-        self.hearing = HearingCheck(_broker(settings), self.is_reading)
+        self.hearing = HearingCheck(broker_of(settings), self.is_reading)
         self.retry = _Retry()
         self.next_ping_s = 0.0
         self.forgotten_burst = 0
@@ -326,7 +326,14 @@ def _health(settings: Settings, now: Now, speed: float) -> Health:
     )
 
 
-def _broker(settings: Settings) -> Broker:
+def broker_of(settings: Settings) -> Broker:
+    """Return the broker that the settings name, and how to log in there.
+
+    Raises:
+        CredentialsError: the credentials are malformed.
+        OSError: the CA certificate can't be read.
+
+    """
     tls = ssl.create_default_context(cafile=settings.mqtt_ca_file) if settings.mqtt_ca_file else None
     credentials = read_mqtt(settings.credentials_file_path)
     return Broker(

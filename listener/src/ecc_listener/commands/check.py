@@ -41,7 +41,7 @@ def main(flags: dict[str, object], arguments: dict[str, object]) -> int:
     for wrong in own_texts.read(own_texts.path_beside(settings.limits_file_path))[1] if settings else ():
         print(f"Note: {own_texts.NAME}: {wrong}; the built-in sentence is used in its place")
     for name in unknown_variables():
-        print(f"Note: {name} is not a setting and has no effect{_nearest(name)}")
+        print(f"Note: {name} is not a setting and has no effect{nearest(name)}")
     for problem in problems:
         print(problem)
     return 2 if problems else 0
@@ -85,7 +85,8 @@ def _web_problems(secrets: Path) -> list[str]:
     return []
 
 
-def _nearest(name: str) -> str:
+def nearest(name: str) -> str:
+    """Return a question for the setting that a wrong name is most like; empty if there is none."""
     known = [PREFIX + one.upper() for one in Settings.model_fields]
     matches = get_close_matches(name, known, 1)
     return f"; did you mean {matches[0]}?" if matches else ""

@@ -52,6 +52,15 @@ def send(account: Account, messages: list[Due]) -> Iterator[Outcome]:
         yield from (Outcome(due.channel, due.number, fault) for due in waiting)
 
 
+def check(account: Account) -> SendFault | None:
+    """Log in without sending anything; return what prevents it, or None."""
+    try:
+        with _logged_in(account):
+            return None
+    except (OSError, smtplib.SMTPException, UnicodeError) as error:
+        return _explain(error, account)
+
+
 def _deliver(client: "_Client", account: Account, due: Due) -> Outcome:
     message = envelope(due, account.server.address, account.together_with(due.channel))
     try:
