@@ -291,6 +291,15 @@ def test_status_shows_all_on_one_screen(stack: Project) -> None:
     assert len(shown.stdout.splitlines()) <= 25
 
 
+def test_the_doctor_looks_at_all_parts(stack: Project) -> None:
+    said = stack.run("make", "doctor").stdout
+    for part in ("docker", "broker", "listener", "web", "settings", "clock", "disk", "database"):
+        assert f"ok      {part:<9} " in said
+    assert "BROKEN" not in said
+    listed = json.loads(stack.run("make", "doctor", "JSON=yes").stdout)
+    assert [one["part"] for one in listed][:4] == ["docker", "broker", "listener", "web"]
+
+
 def test_the_quarantine_is_decoded_again_when_asked(stack: Project) -> None:
     done = stack.run("make", "replay")
     assert done.returncode == 0, done.stderr

@@ -98,12 +98,11 @@ def _settings(flags: dict[str, object]) -> Iterator[Finding]:
 
 
 def _clock() -> Finding:
-    now = datetime.now(UTC)
-    zone = str(getattr(local_zone(), "key", local_zone()))
+    now = datetime.now(UTC).astimezone(local_zone())
     if now.year < _FIRST_YEAR:
         step = "set the clock of this machine (timedatectl set-ntp true), then run make restart"
         return Finding("clock", "broken", f"the clock says {now:%Y-%m-%d}, which is years ago", step)
-    return Finding("clock", "well", f"it is {now.astimezone(local_zone()):%Y-%m-%d %H:%M}, time zone {zone}")
+    return Finding("clock", "well", f"it is {now:%Y-%m-%d %H:%M}, time zone {now.tzname()}")
 
 
 def _folders(settings: Settings) -> Iterator[Finding]:
