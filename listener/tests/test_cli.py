@@ -89,7 +89,7 @@ def test_every_setting_belongs_to_a_verb() -> None:
         (["--web_port=1"], "web_port: run does not use this setting, web and demo do; leave it out\n"),
         (
             ["-t", "5", "export"],
-            "timer_check: export does not use this setting, run and check do; leave it out\n",
+            "timer_check: export does not use this setting, run, check and doctor do; leave it out\n",
         ),
     ],
 )
