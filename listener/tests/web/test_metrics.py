@@ -122,6 +122,17 @@ def expressions() -> list[str]:
     return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
 
 
+def test_the_dashboard_names_only_metrics_that_exist(house: House) -> None:
+    # Behind `or vector(0)`, and in the variable for the rooms, a misspelt one would give an empty panel.
+    with house.viewer() as viewer:
+        exist = {
+            line.split()[2] for line in viewer.get("/metrics").text.splitlines() if line.startswith("# TYPE")
+        }
+    named = set(re.findall(r"\becc_[a-z_]+", DASHBOARD.read_text()))
+    assert named
+    assert named <= exist
+
+
 def test_a_prometheus_scrapes_it_and_every_panel_of_the_dashboard_has_data(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
