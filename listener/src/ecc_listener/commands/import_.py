@@ -28,7 +28,7 @@ from ecc_listener.storage.postgres.importing import (
     import_rejected,
     import_reports,
 )
-from ecc_listener.storage.postgres.schema import Month, migrate, month_of
+from ecc_listener.storage.postgres.schema import Month, migrate, month_of, next_month
 from ecc_listener.storage.quarantine import Rejected
 
 _HEADER = (
@@ -77,13 +77,15 @@ def main(settings: Settings, arguments: dict[str, object]) -> int:
 def _months(
     connection: Connection, history: History, files: list[DataFile]
 ) -> Iterator[tuple[Month, Imported]]:
-    first, last = month_of(utc_us(files[0].first_utc)), month_of(max(utc_us(file.last_utc) for file in files))
-    months = [(index // 12, index % 12 + 1) for index in range(_index(first), _index(last) + 1)]
+    months = [month_of(utc_us(files[0].first_utc))]
+    last = month_of(max(utc_us(file.last_utc) for file in files))
+    while months[-1] < last:
+        months.append(next_month(months[-1]))
     ids = create_sensors(connection, history.sensors())
     progress = Progress(sys.stderr)
     for number, month in enumerate(months):
         progress.show(f"{number / len(months):4.0%}  importing {month[0]}-{month[1]:02}")
-        rows = history.readings(None, _begin_us(month), _begin_us(_next(month)))
+        rows = history.readings(None, _begin_us(month), _begin_us(next_month(month)))
         yield (
             month,
             import_month(
@@ -94,14 +96,6 @@ def _months(
             ),
         )
     progress.clear()
-
-
-def _index(month: Month) -> int:
-    return month[0] * 12 + month[1] - 1
-
-
-def _next(month: Month) -> Month:
-    return (_index(month) + 1) // 12, (_index(month) + 1) % 12 + 1
 
 
 def _begin_us(month: Month) -> int:

@@ -38,6 +38,11 @@ def fahrenheit(celsius: float) -> float:
     return celsius * 1.8 + 32
 
 
+def dew_point_f(temperature_f: float, humidity_percent: float) -> float:
+    """Return the dew point in °F; the humidity must be above 0 %."""
+    return fahrenheit(dew_point_c((temperature_f - 32) / 1.8, humidity_percent))
+
+
 def build(
     name: str,
     numbers: Mapping[str, float],
@@ -65,7 +70,7 @@ def build(
     _check_name(name)
     temperature_f, humidity = found.get("temperature_f"), found.get("humidity_percent")
     if temperature_f is not None and humidity and "dew_point_f" not in found:
-        found["dew_point_f"] = fahrenheit(dew_point_c((temperature_f - 32) / 1.8, humidity))
+        found["dew_point_f"] = dew_point_f(temperature_f, humidity)
     take, rssi_dbm = found.pop, found.pop("rssi_dbm", None)
     return (
         Reading(

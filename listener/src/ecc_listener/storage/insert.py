@@ -6,13 +6,13 @@ A sensor's newest time and what it said about itself are remembered, so that a r
 import sqlite3
 from pathlib import Path
 
-from ecc_listener.readings.build import fahrenheit
-from ecc_listener.readings.quantities import dew_point_c
+from ecc_listener.readings.build import dew_point_f
 from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import utc_text
 from ecc_listener.storage.database_files import is_archived
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.schema import COLUMNS, NUMBERS, SENSOR_COLUMNS
+from ecc_listener.storage.statements import add_numbers
 
 _MAX_KNOWN_SENSORS = 10_000
 _INSERT = f"INSERT INTO main.ECCTempHum ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -111,18 +111,14 @@ def _join(connection: sqlite3.Connection, last_utc: str, arrived_us: int, part: 
     if fields and connection.execute(taken, (*key, *fields)).fetchone():
         return False
     numbers = {name: one for name, one in zip(NUMBERS, part[:6], strict=True) if one is not None}
-    if numbers:
-        assigned = ", ".join(f"{name} = ?" for name in numbers)
-        lacking = " AND ".join(f"{name} IS NULL" for name in numbers)
-        update = f"UPDATE main.ECCTempHum SET {assigned} WHERE {_KEY} AND {lacking}"
-        if connection.execute(update, (*numbers.values(), *key)).rowcount != 1:
-            return False
+    if not add_numbers(connection, "main.ECCTempHum", _KEY, key, numbers):
+        return False
     connection.executemany(_INSERT_VALUE, [(last_utc, part.sensor_name, *one) for one in part.values])
     row = connection.execute(_WITHOUT_DEW_POINT, key).fetchone()
     if row:
-        temperature_f, humidity_percent = row
-        dew_point_f = fahrenheit(dew_point_c((temperature_f - 32) / 1.8, humidity_percent))
-        connection.execute(f"UPDATE main.ECCTempHum SET dewPointF = ? WHERE {_KEY}", (dew_point_f, *key))
+        connection.execute(
+            f"UPDATE main.ECCTempHum SET dewPointF = ? WHERE {_KEY}", (dew_point_f(*row), *key)
+        )
     return True
 
 

@@ -1,6 +1,6 @@
-"""The part of a database connection that statements for both SQLite and PostgreSQL need."""
+"""What statements for both SQLite and PostgreSQL need of a connection, and one that both use."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 
@@ -29,3 +29,18 @@ class Connection(Protocol):
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> Cursor:
         """Execute a statement for each row of values."""
+
+
+def add_numbers(
+    connection: Connection, table: str, where: str, key: Sequence[Any], numbers: Mapping[str, float]
+) -> bool:
+    """Add numbers, by their columns, to the row with a key if it lacks all of them; return whether it did.
+
+    `where` is the condition with a `?` for each part of the key.
+    """
+    if not numbers:
+        return True
+    assigned = ", ".join(f"{name} = ?" for name in numbers)
+    lacking = " AND ".join(f"{name} IS NULL" for name in numbers)
+    update = f"UPDATE {table} SET {assigned} WHERE {where} AND {lacking}"
+    return connection.execute(update, (*numbers.values(), *key)).rowcount == 1

@@ -7,16 +7,14 @@ that one of them has taken shows in an error, and then the burst is inserted row
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import psycopg
-
-from ecc_listener.readings.build import fahrenheit
-from ecc_listener.readings.quantities import dew_point_c
+from ecc_listener.readings.build import dew_point_f
 from ecc_listener.readings.reading import Reading
 from ecc_listener.storage.connection import utc_text, utc_us
 from ecc_listener.storage.insert import JOIN_US
 from ecc_listener.storage.postgres.connection import Connection, storable
 from ecc_listener.storage.postgres.schema import Month, create_partitions, month_of
 from ecc_listener.storage.quarantine import Arrival
+from ecc_listener.storage.statements import add_numbers
 
 _MAX_KNOWN_SENSORS = 100_000
 _NUMBERS = ("dew_point_f", "temperature_f", "humidity_percent", "battery_v", "battery_percent", "rssi_dbm")
@@ -264,12 +262,8 @@ def _join(connection: Connection, number: int, arrived_us: int, part: Reading) -
     if fields and connection.execute(taken, (*key, fields)).fetchone():
         return False
     numbers = {name: one for name, one in zip(_NUMBERS, part[:6], strict=True) if one is not None}
-    if numbers:
-        assigned = ", ".join(f"{name} = ?" for name in numbers)
-        lacking = " AND ".join(f"{name} IS NULL" for name in numbers)
-        update = f"UPDATE reading SET {assigned} WHERE {_KEY} AND {lacking}"
-        if connection.execute(update, (*numbers.values(), *key)).rowcount != 1:
-            return False
+    if not add_numbers(connection, "reading", _KEY, key, numbers):
+        return False
     connection.executemany(f"{_VALUE} DO NOTHING", [(*key, *one) for one in part.values])
     _add_dew_point(connection, key)
     return True
@@ -282,8 +276,4 @@ def _add_dew_point(connection: Connection, key: tuple[int, str]) -> None:
         key,
     ).fetchone()
     if row:
-        dew_point_f = fahrenheit(dew_point_c((row[0] - 32) / 1.8, row[1]))
-        connection.execute(f"UPDATE reading SET dew_point_f = ? WHERE {_KEY}", (dew_point_f, *key))
-
-
-UniqueViolation = psycopg.errors.UniqueViolation
+        connection.execute(f"UPDATE reading SET dew_point_f = ? WHERE {_KEY}", (dew_point_f(*row), *key))

@@ -148,10 +148,16 @@ def month_of(time_us: int) -> Month:
     return moment.year, moment.month
 
 
+def next_month(month: Month) -> Month:
+    """Return the month after one."""
+    year, number = month
+    return year + number // 12, number % 12 + 1
+
+
 def create_partitions(connection: Connection, month: Month) -> None:
     """Create the partitions of a month if they aren't there, without making anybody wait."""
     year, number = month
-    begin, end = f"{year:04}-{number:02}-01", f"{year + number // 12:04}-{number % 12 + 1:02}-01"
+    begin, end = (f"{of:04}-{one:02}-01" for of, one in (month, next_month(month)))
     with connection.psycopg.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(?)", (_PARTITION_LOCK,))
         for table in _PARTITIONED:

@@ -18,7 +18,7 @@ from ecc_listener.storage.connection import StoreError, utc_text
 from ecc_listener.storage.interface import Burst
 from ecc_listener.storage.lock import StoreHeldError, StoreTakenError
 from ecc_listener.storage.postgres.connection import Connection, connect, explain
-from ecc_listener.storage.postgres.insert import Rows, UniqueViolation
+from ecc_listener.storage.postgres.insert import Rows
 from ecc_listener.storage.postgres.schema import migrate
 
 Result = TypeVar("Result")
@@ -78,7 +78,7 @@ class PostgresStore:
             self._rows.create_partitions(connection, burst.readings)
             try:
                 self._insert(connection, burst, confirmed)
-            except UniqueViolation:
+            except psycopg.errors.UniqueViolation:
                 self._insert(connection, burst, confirmed, one_by_one=True)
 
     def _insert(
