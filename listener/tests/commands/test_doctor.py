@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from ecc_listener.backup.retention import backup_name
+from ecc_listener.commands import doctor
 from ecc_listener.health import Health, write
+from ecc_listener.settings import load
 from ecc_listener.storage.store import Store
 from support.brokers import OFFICE, Mosquitto, free_port, until
 from support.listeners import Listener
@@ -200,3 +202,12 @@ def test_what_is_broken_is_found(stopped: Installation, name: str) -> None:
     breaks(stopped)
     lines = stopped.examine().get(part, [])
     assert any(one[0] == state and text in one[1] for one in lines), lines
+
+
+def test_files_that_take_too_long_are_not_called_read(
+    stopped: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load({"database_file_path": str(stopped.listener.database)})
+    monkeypatch.setattr(doctor, "_READ_FILES_S", 0)
+    (found,) = doctor._database(settings)
+    assert found.text == "no damage was found, but only 0 of 1 files could be read through"

@@ -17,9 +17,15 @@ _FREE_SHARE, _DAYS_LEFT, _DAYS_BACK = 0.2, 14, 21
 _TREND_DAYS, _ENOUGH_DAYS = 8, 5
 _MANY_REJECTED, _FEW_REJECTED = 20, 3
 _MAX_REASONS = 100
-_BACKUP_DAYS = 3
+BACKUP_DAYS = 3
+"""After so many days a daily backup is late."""
 _ARCHIVE_US, _MAIL_US = _DAY_US, _HOUR_US
 _STORE_US = 5 * _MINUTE_US
+
+
+def least_free_bytes(total_bytes: int) -> int:
+    """Return how much of a disk must be free: less is a problem."""
+    return min(_FREE_BYTES, total_bytes // 20)
 
 
 class Environment(NamedTuple):
@@ -101,7 +107,7 @@ class SystemMonitor:
             newest_us = environment.newest_backup_us
             since_us = self._began_us if newest_us is None else newest_us
             # If none is known, but not for long, the folder may not have been read yet.
-            is_late = now_us - since_us > _BACKUP_DAYS * _DAY_US or (None if newest_us is None else False)
+            is_late = now_us - since_us > BACKUP_DAYS * _DAY_US or (None if newest_us is None else False)
             judge("backup", {"newest_us": newest_us}, bad=is_late, since_us=since_us)
         if self._hours:
             self._judge_quarantine(conditions, now_us)
@@ -112,7 +118,7 @@ class SystemMonitor:
             self._free = [*self._free, (day, environment.free_bytes)][-_TREND_DAYS:]
         days_left = self._days_left(environment.free_bytes)
         is_filling = days_left is not None and environment.free_bytes < _FREE_SHARE * environment.total_bytes
-        least_bytes = min(_FREE_BYTES, environment.total_bytes // 20)
+        least_bytes = least_free_bytes(environment.total_bytes)
         details: Details = {
             "free_bytes": environment.free_bytes,
             "folder": environment.folder,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 60
+UNDER_WAY = "not connected yet", "waiting for the broker to accept the subscription"
+"""What `Session.fault` says before anything is wrong."""
 _CONNECT_TIMEOUT_S = 5.0
 _CONNACK_TIMEOUT_S = 10.0
 _MAX_PAUSE_S = 30.0
@@ -44,6 +46,8 @@ class Broker(NamedTuple):
     password: str
     topic_filters: tuple[str, ...]
     tls: ssl.SSLContext | None
+    is_kept: bool = True
+    """Whether the broker keeps the session, and queues what arrives, while nobody is connected."""
 
 
 class Message(NamedTuple):
@@ -80,7 +84,7 @@ class Session:
         self._pause_s = 0.0
         self._next_try_s = 0.0
         self._since_s = 0.0
-        self.fault: str | None = "not connected yet"
+        self.fault: str | None = UNDER_WAY[0]
         """Why nothing can be received, as text; None while all is well."""
         self.connections = 0
 
@@ -198,7 +202,7 @@ class Session:
         client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=broker.client_id,
-            clean_session=False,
+            clean_session=not broker.is_kept,
             protocol=MQTTProtocolVersion.MQTTv311,
             manual_ack=True,
         )
@@ -250,7 +254,7 @@ class Session:
         self._since_s = time.monotonic()
         self.connections += 1
         # Until the broker has accepted the subscription, it sends nothing to a new session.
-        self.fault = "waiting for the broker to accept the subscription"
+        self.fault = UNDER_WAY[1]
         known = "knows" if flags.session_present else "does not know"
         _log.info(
             "Connected to broker %s:%s, which %s the session", self._broker.host, self._broker.port, known
