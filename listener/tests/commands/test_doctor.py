@@ -204,6 +204,12 @@ def test_what_is_broken_is_found(stopped: Installation, name: str) -> None:
     assert any(one[0] == state and text in one[1] for one in lines), lines
 
 
+def test_a_listener_that_waits_for_the_first_message_is_well(stopped: Installation) -> None:
+    now = datetime.now(UTC).isoformat()
+    write(stopped.listener.health_file, Health(now, now, 3600, os.getpid(), broker_fault=None))
+    assert stopped.examine()["listener"] == [("well", "it is running; no message has arrived yet", "")]
+
+
 def test_files_that_take_too_long_are_not_called_read(
     stopped: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,8 +152,9 @@ def _listener(settings: Settings) -> Iterator[Finding]:
         else:
             yield Finding("listener", "broken", reason, "see the lines below, and make logs")
     else:
-        text = f"it is running; last message {current.last_message_utc} UTC, from {current.last_sensor}"
-        yield Finding("listener", "well", text)
+        last = f"last message {current.last_message_utc}, from {current.last_sensor}"
+        text = last if current.last_message_utc else "no message has arrived yet"
+        yield Finding("listener", "well", f"it is running; {text}")
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
