@@ -55,7 +55,7 @@ def commits(figures: Figures, server: Postgres, size: int, count: int) -> None:
     shutil.rmtree(folder)
     target = ">= 12,000" if size > 1 else ""
     note(figures, f"into PostgreSQL, {size:,} readings a commit", rates["PostgreSQL"], "rows/s", target)
-    note(figures, "  reference: into SQLite, the same", rates["SQLite"], "rows/s")
+    note(figures, f"  reference: into SQLite, {size:,} readings a commit", rates["SQLite"], "rows/s")
 
 
 def _burst(number: int, size: int) -> Burst:
@@ -128,4 +128,4 @@ def single_messages(figures: Figures, server: Postgres, count: int) -> None:
                 time.sleep(0.02)
         listener.stop()
     note(figures, "one message to its row in PostgreSQL, median", statistics.median(spent_ms), "ms", "< 5")
-    note(figures, "  99th of 100", statistics.quantiles(spent_ms, n=100)[98], "ms")
+    note(figures, "  99th of 100, PostgreSQL", statistics.quantiles(spent_ms, n=100)[98], "ms")
