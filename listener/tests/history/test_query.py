@@ -1,14 +1,15 @@
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from ecc_listener.history.query import History, Row
+from ecc_listener.history.query import _LATER_AGGREGATES, History, Row
 from ecc_listener.history.rollup_writer import RollupWriter
 from ecc_listener.readings.corrections import Corrections, Offsets
 from ecc_listener.readings.form import decode
-from ecc_listener.storage.connection import StoreError, utc_text, utc_us
+from ecc_listener.storage.connection import StoreError, connect_readonly, utc_text, utc_us
 from ecc_listener.storage.quarantine import Arrival
 from ecc_listener.storage.store import Burst, Store
 from support.brokers import OFFICE
@@ -212,3 +213,11 @@ def test_a_renamed_and_calibrated_sensor_is_one_sensor_everywhere(
             ("other", NOON_US),
         )
     )
+
+
+def test_rows_since_the_rollups_are_found_without_reading_the_whole_file(live: Path) -> None:
+    Store(live, 1_000_000).close()
+    query = _LATER_AGGREGATES.format("?, ?")
+    with closing(connect_readonly(live)) as connection:
+        (first, *_) = connection.execute(f"EXPLAIN QUERY PLAN {query}", [1] * query.count("?")).fetchall()
+    assert first[3] == "SEARCH ECCTempHum USING INTEGER PRIMARY KEY (rowid>?)"

@@ -49,8 +49,8 @@ _COUNT = f"SELECT count(*) {_WITHIN}"
 AGGREGATES = f"SELECT substr(recordWrittenUTC, 1, 13), {rollups.AGGREGATE_SQL} {_WITHIN} GROUP BY 1"
 # Readings since the rollup file was updated: few rows, found by their number, not by the index.
 _LATER_AGGREGATES = (
-    f"SELECT sensorName, substr(recordWrittenUTC, 1, 13), {rollups.AGGREGATE_SQL} FROM ECCTempHum"
-    " WHERE rowid > ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ? AND +sensorName IN ({})"
+    f"SELECT sensorName, substr(recordWrittenUTC, 1, 13), {rollups.AGGREGATE_SQL} FROM ECCTempHum NOT INDEXED"
+    " WHERE rowid > ? AND recordWrittenUTC >= ? AND recordWrittenUTC < ? AND sensorName IN ({})"
     " GROUP BY 1, 2"
 )
 _MAX_NAMES = 500
