@@ -7,7 +7,7 @@ export GIVEN_SENSOR = $(value SENSOR)
 export GIVEN_FOR = $(value FOR)
 export GIVEN_FILE = $(value FILE)
 export GIVEN_OPTIONS = $(value OPTIONS)
-unexport NAME SENSOR FOR FILE OPTIONS OFF YES MERGE SECRETS
+unexport NAME SENSOR FOR FILE OPTIONS OFF YES MERGE SECRETS JSON
 
 .PHONY: help
 help: ## Show this help
@@ -43,7 +43,7 @@ status: ## Show containers, connection, last message, sensors and sizes
 
 .PHONY: doctor
 doctor: ## Look at every part, and say what is broken and what to do; JSON=yes
-	@listener/scripts/doctor $(if $(filter yes,$(JSON)),--json)
+	@listener/scripts/doctor $(if $(filter yes,$(value JSON)),--json)
 
 .PHONY: sql
 sql: ## Open a read-only SQL shell over the database and its newest archives

@@ -98,6 +98,13 @@ def test_a_value_is_one_word_of_the_program_s_arguments(clone: Clone, value: str
     assert clone.changed() == []
 
 
+@pytest.mark.parametrize("variable", ["JSON=x", "YES=x", "OFF=x", "SECRETS=x", "MERGE=x"])
+def test_a_switch_is_on_or_off_and_never_run(clone: Clone, variable: str) -> None:
+    for target in ("doctor", "restore", "mute", "backup"):
+        clone.make(target, variable.replace("x", "$(shell touch own)yes"))
+    assert not (clone.folder / "own").exists()
+
+
 def test_options_are_split_at_spaces_and_kept_together_by_quotes(clone: Clone) -> None:
     options = """--sensor "It's $(touch own)" --from '2026-03-01 14:00' `touch own` $(shell touch own) * ;x"""
     words = ["--sensor", "It's $(touch own)", "--from", "2026-03-01 14:00", "`touch", "own`"]
